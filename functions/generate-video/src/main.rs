@@ -1,0 +1,3 @@
+//! POST /api/generate/video
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! GET /api/uploads/{filename}
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! GET /api/workspaces
+
+fn main() {}

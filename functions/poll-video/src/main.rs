@@ -1,0 +1,3 @@
+//! The task of the video polling state machine
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! POST /api/ai/suggest
+
+fn main() {}

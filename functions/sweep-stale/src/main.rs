@@ -1,0 +1,3 @@
+//! Each minute: silent connections, abandoned claims, lost polls
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! POST /api/upload/image
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! WebSocket route $connect
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! WebSocket route $disconnect
+
+fn main() {}

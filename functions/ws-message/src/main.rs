@@ -1,0 +1,3 @@
+//! WebSocket route $default: every frame of a client
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The cloud on a laptop: reads `template.yaml` and runs what it says.

@@ -1,0 +1,3 @@
+//! `cargo run`: starts the local stack.
+
+fn main() {}
