@@ -57,7 +57,8 @@ impl Binaries {
                 .with_context(|| format!("{} is no absolute path", package.directory.display()))?;
             cargo.args(["--package", directory.as_str(), "--bin", &package.binary]);
         }
-        let output = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let output =
+            cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let output = match output.spawn() {
             Ok(child) => child.wait_with_output().await?,
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -52,10 +52,11 @@ struct Diagnostic {
 impl FunctionError {
     /// What the function itself reported.
     pub(super) fn reported(payload: Bytes) -> Self {
-        let Diagnostic { error_type, error_message } = serde_json::from_slice(&payload).unwrap_or_else(|_| Diagnostic {
-            error_type: "Runtime.Unknown".to_owned(),
-            error_message: String::from_utf8_lossy(&payload).into_owned(),
-        });
+        let Diagnostic { error_type, error_message } =
+            serde_json::from_slice(&payload).unwrap_or_else(|_| Diagnostic {
+                error_type: "Runtime.Unknown".to_owned(),
+                error_message: String::from_utf8_lossy(&payload).into_owned(),
+            });
         Self { error_type, error_message, payload }
     }
 
@@ -70,11 +71,17 @@ impl FunctionError {
     }
 
     pub(super) fn exited(request_id: &str, how: &str) -> Self {
-        Self::platform("Runtime.ExitError", format!("RequestId: {request_id} Error: Runtime exited with error: {how}"))
+        Self::platform(
+            "Runtime.ExitError",
+            format!("RequestId: {request_id} Error: Runtime exited with error: {how}"),
+        )
     }
 
     pub(super) fn response_too_large() -> Self {
-        let message = format!("Response payload size exceeded maximum allowed payload size ({} bytes).", super::RESPONSE_LIMIT);
+        let message = format!(
+            "Response payload size exceeded maximum allowed payload size ({} bytes).",
+            super::RESPONSE_LIMIT
+        );
         Self::platform("Function.ResponseSizeTooLarge", message)
     }
 }

@@ -16,13 +16,20 @@ pub fn router(functions: Functions) -> Router {
     Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke)).with_state(functions)
 }
 
-async fn invoke(State(functions): State<Functions>, Path(name): Path<String>, headers: HeaderMap, body: Body) -> Response {
+async fn invoke(
+    State(functions): State<Functions>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Ok(body) = to_bytes(body, REQUEST_LIMIT).await else {
         return refusal(&InvokeError::PayloadTooLarge);
     };
     // An event is JSON; the CLI sends nothing at all for none.
     let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-    let kind = headers.get("x-amz-invocation-type").map_or("RequestResponse", |kind| kind.to_str().unwrap_or_default());
+    let kind = headers
+        .get("x-amz-invocation-type")
+        .map_or("RequestResponse", |kind| kind.to_str().unwrap_or_default());
     match kind {
         "RequestResponse" => match functions.invoke(&name, body).await {
             Ok(answer) => answer.into_response(),
@@ -35,7 +42,11 @@ async fn invoke(State(functions): State<Functions>, Path(name): Path<String>, he
             tokio::spawn(async move { functions.invoke(&name, body).await });
             StatusCode::ACCEPTED.into_response()
         }
-        _ => refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException", "InvocationType is not known here"),
+        _ => refused(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameterValueException",
+            "InvocationType is not known here",
+        ),
     }
 }
 

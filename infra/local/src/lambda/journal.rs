@@ -33,7 +33,10 @@ pub struct Entry {
 
 impl Journal {
     /// Returns the future that reads `output` until its end, too. What a new process writes belongs to its first call.
-    pub fn new<O: AsyncRead + Unpin>(function: &str, output: O) -> (Arc<Self>, impl Future<Output = ()> + use<O>) {
+    pub fn new<O: AsyncRead + Unpin>(
+        function: &str,
+        output: O,
+    ) -> (Arc<Self>, impl Future<Output = ()> + use<O>) {
         let (flushes, mut requests) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
         let lines = Mutex::new(Lines { current: Some(1), ..Lines::default() });
         let journal = Arc::new(Self { function: function.to_owned(), lines, flushes });

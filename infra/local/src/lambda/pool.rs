@@ -54,7 +54,15 @@ impl Pool {
     ) -> Self {
         let processes = function.reserved_concurrency.unwrap_or(PROCESSES).min(PROCESSES);
         let permits = Arc::new(Semaphore::new(processes));
-        Self { function, binary, environment, workers, permits, under_way: AtomicUsize::new(0), resting: Mutex::default() }
+        Self {
+            function,
+            binary,
+            environment,
+            workers,
+            permits,
+            under_way: AtomicUsize::new(0),
+            resting: Mutex::default(),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -119,7 +127,11 @@ impl Pool {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, payload: Bytes, permit: OwnedSemaphorePermit) -> Result<Option<Attempt>, InvokeError> {
+    async fn attempt(
+        self: &Arc<Self>,
+        payload: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Option<Attempt>, InvokeError> {
         let begun = Instant::now();
         let rested = lock(&self.resting).pop();
         let is_cold = rested.is_none();
@@ -133,8 +145,14 @@ impl Pool {
         let request_id = uuid::Uuid::new_v4().to_string();
         let (started, has_started) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        let delivery =
-            Delivery { request_id: request_id.clone(), trace_id: trace_id(), payload, started, answer, permit };
+        let delivery = Delivery {
+            request_id: request_id.clone(),
+            trace_id: trace_id(),
+            payload,
+            started,
+            answer,
+            permit,
+        };
         if worker.deliver(delivery).is_err() && !is_cold {
             return Ok(None);
         }

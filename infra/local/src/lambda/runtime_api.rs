@@ -106,7 +106,11 @@ impl IntoResponse for Refusal {
         let (status, kind, message) = match self {
             Self::UnknownProcess => (StatusCode::FORBIDDEN, "Forbidden", "this process is not known"),
             Self::UnknownRequest => (StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "Exceeded maximum allowed payload size"),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                "Exceeded maximum allowed payload size",
+            ),
             Self::NotAHeader => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "not a header"),
         };
         (status, axum::Json(json!({ "errorType": kind, "errorMessage": message }))).into_response()

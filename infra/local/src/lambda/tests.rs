@@ -71,10 +71,14 @@ impl Host {
     async fn processes(&self, count: usize) -> Vec<Process> {
         loop {
             let files = fs::read_dir(self.directory.path()).unwrap().map(|file| file.unwrap().path());
-            let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|it| it == "api")).collect();
+            let files: Vec<PathBuf> =
+                files.filter(|path| path.extension().is_some_and(|it| it == "api")).collect();
             if files.len() >= count {
                 let api = |path| format!("{}/2018-06-01/runtime", fs::read_to_string(path).unwrap().trim());
-                return files.into_iter().map(|path| Process { api: api(path), http: reqwest::Client::new() }).collect();
+                return files
+                    .into_iter()
+                    .map(|path| Process { api: api(path), http: reqwest::Client::new() })
+                    .collect();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -88,9 +92,13 @@ impl Host {
 impl Process {
     async fn next(&self) -> (String, Value) {
         let response = self.http.get(format!("{}/invocation/next", self.api)).send().await.unwrap();
-        assert_eq!(response.headers()["lambda-runtime-invoked-function-arn"], "arn:aws:lambda:us-east-1:123456789012:function:F");
+        assert_eq!(
+            response.headers()["lambda-runtime-invoked-function-arn"],
+            "arn:aws:lambda:us-east-1:123456789012:function:F"
+        );
         assert!(response.headers()["lambda-runtime-trace-id"].to_str().unwrap().starts_with("Root=1-"));
-        let deadline: u128 = response.headers()["lambda-runtime-deadline-ms"].to_str().unwrap().parse().unwrap();
+        let deadline: u128 =
+            response.headers()["lambda-runtime-deadline-ms"].to_str().unwrap().parse().unwrap();
         assert!(deadline > 1_700_000_000_000);
         let id = response.headers()["lambda-runtime-aws-request-id"].to_str().unwrap().to_owned();
         (id, response.json().await.unwrap())
@@ -204,7 +212,10 @@ async fn the_invoke_api_tells_a_failed_function_from_an_unknown_one() {
         reqwest::Client::new().post(url).body("{}").send().await.unwrap()
     };
     let failed = post("arn:aws:lambda:us-east-1:123456789012:function:F").await;
-    assert_eq!((failed.status().as_u16(), failed.headers()["x-amz-function-error"].to_str().unwrap()), (200, "Unhandled"));
+    assert_eq!(
+        (failed.status().as_u16(), failed.headers()["x-amz-function-error"].to_str().unwrap()),
+        (200, "Unhandled")
+    );
     let unknown = post("G").await;
     assert_eq!(unknown.status(), 404);
     assert_eq!(unknown.headers()["x-amzn-errortype"], "ResourceNotFoundException");

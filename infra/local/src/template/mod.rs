@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-pub use self::resolve::{ACCOUNT_ID, REGION};
-pub use self::resources::{
-    Bucket, Cors, CorsRule, Function, HttpApi, HttpRoute, Schedule, StateMachine, Template, WebSocketApi, WebSocketRoute,
-};
 use self::parameters::Parameter;
 use self::resolve::Scope;
+pub use self::resolve::{ACCOUNT_ID, REGION};
+pub use self::resources::{
+    Bucket, Cors, CorsRule, Function, HttpApi, HttpRoute, Schedule, StateMachine, Template, WebSocketApi,
+    WebSocketRoute,
+};
 
 /// The file as it was read: parameters have no values yet.
 #[derive(Debug)]

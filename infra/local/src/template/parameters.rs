@@ -58,12 +58,16 @@ impl Parameter {
     fn objection(&self, text: &str) -> Result<Option<String>> {
         if self.kind == Kind::Number {
             let Ok(number) = text.parse::<f64>() else { return Ok(Some("it is not a number".to_owned())) };
-            if self.min_value.is_some_and(|least| number < least) || self.max_value.is_some_and(|most| number > most) {
+            if self.min_value.is_some_and(|least| number < least)
+                || self.max_value.is_some_and(|most| number > most)
+            {
                 return Ok(Some("it is out of range".to_owned()));
             }
         }
         let length = text.chars().count();
-        if self.min_length.is_some_and(|least| length < least) || self.max_length.is_some_and(|most| length > most) {
+        if self.min_length.is_some_and(|least| length < least)
+            || self.max_length.is_some_and(|most| length > most)
+        {
             return Ok(Some("its length is out of range".to_owned()));
         }
         if !self.allowed_values.is_empty() && !self.allowed_values.iter().any(|allowed| allowed.0 == text) {
@@ -131,7 +135,10 @@ mod tests {
     fn every_refusal_is_a_sentence() {
         let refusal = |name, value| check(&declared(), &given(name, value)).unwrap_err().to_string();
         assert_eq!(refusal("Uri", "secret"), "the value is not allowed for the parameter Uri: a URI");
-        assert_eq!(refusal("Seconds", "61"), "\"61\" is not allowed for the parameter Seconds: it is out of range");
+        assert_eq!(
+            refusal("Seconds", "61"),
+            "\"61\" is not allowed for the parameter Seconds: it is out of range"
+        );
         assert!(refusal("Seconds", "x").contains("not a number"));
         assert!(refusal("Colour", "green").contains("one of red, blue"));
         assert!(refusal("Nope", "1").contains("no parameter Nope"));

@@ -93,7 +93,9 @@ impl Resource {
     }
 
     fn is_cloud_only(&self) -> bool {
-        CLOUD_ONLY.iter().any(|kind| self.kind == *kind || kind.ends_with("::") && self.kind.starts_with(kind))
+        CLOUD_ONLY
+            .iter()
+            .any(|kind| self.kind == *kind || kind.ends_with("::") && self.kind.starts_with(kind))
     }
 
     /// The binary of a function and its crate. They are literals in the template, so that a build needs no parameters.
@@ -101,7 +103,11 @@ impl Resource {
         let Some(binary) = self.metadata.build_properties.binary.clone() else {
             bail!("Metadata.BuildProperties.Binary is missing: only binaries that cargo builds run here");
         };
-        let code = self.properties.get("CodeUri").and_then(Value::as_str).context("CodeUri must be a directory's path")?;
+        let code = self
+            .properties
+            .get("CodeUri")
+            .and_then(Value::as_str)
+            .context("CodeUri must be a directory's path")?;
         let directory = root.join(code);
         if !directory.join("Cargo.toml").is_file() {
             bail!("CodeUri {code} holds no Cargo.toml");

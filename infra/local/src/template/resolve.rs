@@ -35,7 +35,9 @@ impl Scope {
                 }
                 Value::Object(members)
             }
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.resolve(item)).collect::<Result<_>>()?),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.resolve(item)).collect::<Result<_>>()?)
+            }
             scalar => scalar.clone(),
         })
     }
@@ -46,16 +48,21 @@ impl Scope {
         Ok(match (name.as_str(), argument) {
             ("Ref", Value::String(name)) => Some(self.reference(name)?),
             ("Fn::GetAtt", Value::Array(path)) => match path.as_slice() {
-                [Value::String(resource), Value::String(attribute)] => Some(json!(self.attribute(resource, attribute)?)),
+                [Value::String(resource), Value::String(attribute)] => {
+                    Some(json!(self.attribute(resource, attribute)?))
+                }
                 _ => bail!("Fn::GetAtt takes the name of a resource and of an attribute"),
             },
             ("Fn::GetAtt", Value::String(path)) => {
-                let (resource, attribute) = path.split_once('.').context("Fn::GetAtt takes Resource.Attribute")?;
+                let (resource, attribute) =
+                    path.split_once('.').context("Fn::GetAtt takes Resource.Attribute")?;
                 Some(json!(self.attribute(resource, attribute)?))
             }
             ("Fn::Sub", Value::String(text)) => Some(json!(self.substitute(text, &Map::new())?)),
             ("Fn::Sub", Value::Array(arguments)) => match arguments.as_slice() {
-                [Value::String(text), Value::Object(variables)] => Some(json!(self.substitute(text, variables)?)),
+                [Value::String(text), Value::Object(variables)] => {
+                    Some(json!(self.substitute(text, variables)?))
+                }
                 _ => bail!("Fn::Sub takes a text, or a text and a map"),
             },
             (name, _) if name == "Ref" || name.starts_with("Fn::") => {
@@ -169,7 +176,11 @@ mod tests {
     use super::*;
 
     fn scope() -> Scope {
-        let kinds = [("Pics", "AWS::S3::Bucket"), ("Ws", "AWS::Serverless::WebSocketApi"), ("F", "AWS::Serverless::Function")];
+        let kinds = [
+            ("Pics", "AWS::S3::Bucket"),
+            ("Ws", "AWS::Serverless::WebSocketApi"),
+            ("F", "AWS::Serverless::Function"),
+        ];
         Scope {
             parameters: BTreeMap::from([
                 ("Stage".to_owned(), json!("prod")),
@@ -190,7 +201,9 @@ mod tests {
 
     #[test]
     fn substitutions() {
-        let sub = |argument: Value| scope().resolve(&json!({ "Fn::Sub": argument })).map_err(|error| error.to_string());
+        let sub = |argument: Value| {
+            scope().resolve(&json!({ "Fn::Sub": argument })).map_err(|error| error.to_string())
+        };
         assert_eq!(
             sub(json!("https://${Ws}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}")).unwrap(),
             "https://ws.execute-api.us-east-1.amazonaws.com/prod"

@@ -106,6 +106,8 @@ pub struct Cors {
 /// The WebSocket API.
 #[derive(Debug, Clone)]
 pub struct WebSocketApi {
+    /// Its logical id.
+    pub name: String,
     /// Its id.
     pub id: String,
     /// Name of its stage.
@@ -179,24 +181,42 @@ impl Template {
                     properties::FUNCTION => {
                         let package = resource.package(&blueprint.root)?;
                         let merged = merge(blueprint.globals.clone(), resource.properties.clone());
-                        template.functions.push(function(name, package, read(scope, &merged)?, &mut http_routes)?);
+                        template.functions.push(function(
+                            name,
+                            package,
+                            read(scope, &merged)?,
+                            &mut http_routes,
+                        )?);
                     }
                     properties::HTTP_API => {
                         ensure!(template.http_api.is_none(), "the local stack serves one HTTP API only");
                         template.http_api = Some(http_api(name, read(scope, &resource.properties)?));
                     }
                     properties::WEBSOCKET_API => {
-                        ensure!(template.websocket_api.is_none(), "the local stack serves one WebSocket API only");
-                        template.websocket_api = Some(websocket_api(name, read(scope, &resource.properties)?));
+                        ensure!(
+                            template.websocket_api.is_none(),
+                            "the local stack serves one WebSocket API only"
+                        );
+                        template.websocket_api =
+                            Some(websocket_api(name, read(scope, &resource.properties)?));
                     }
                     properties::ROUTE_RESPONSE => {
                         let response: properties::RouteResponse = read(scope, &resource.properties)?;
-                        ensure!(response.route_response_key == "$default", "RouteResponseKey must be $default");
+                        ensure!(
+                            response.route_response_key == "$default",
+                            "RouteResponseKey must be $default"
+                        );
                         route_responses.insert(response.route_id);
                     }
-                    properties::BUCKET => template.buckets.push(bucket(name, read(scope, &resource.properties)?)),
+                    properties::BUCKET => {
+                        template.buckets.push(bucket(name, read(scope, &resource.properties)?))
+                    }
                     properties::STATE_MACHINE => {
-                        template.state_machines.push(state_machine(name, blueprint, read(scope, &resource.properties)?)?);
+                        template.state_machines.push(state_machine(
+                            name,
+                            blueprint,
+                            read(scope, &resource.properties)?,
+                        )?);
                     }
                     _ => {}
                 }
@@ -209,7 +229,11 @@ impl Template {
     }
 
     /// Ties together what refers to each other.
-    fn connect(&mut self, http_routes: Vec<(String, HttpRoute)>, route_responses: &BTreeSet<String>) -> Result<()> {
+    fn connect(
+        &mut self,
+        http_routes: Vec<(String, HttpRoute)>,
+        route_responses: &BTreeSet<String>,
+    ) -> Result<()> {
         for (api, route) in http_routes {
             match &mut self.http_api {
                 Some(http_api) if http_api.id == api => http_api.routes.push(route),
@@ -219,12 +243,10 @@ impl Template {
         let Some(api) = &mut self.websocket_api else { return Ok(()) };
         for (key, route) in &mut api.routes {
             // API Gateway sends an answer back only where the route selects responses *and* has one.
-            let id = route_responses
-                .iter()
-                .any(|id| id.to_ascii_lowercase() == properties::generated_route(&api.id, key).to_ascii_lowercase());
-            route.two_way &= id;
+            route.two_way &= route_responses.contains(&properties::generated_route(&api.name, key));
             let function = self.functions.iter().find(|function| function.arn == route.function);
-            let function = function.with_context(|| format!("the route {key} calls {}, which does not exist", route.function))?;
+            let function = function
+                .with_context(|| format!("the route {key} calls {}, which does not exist", route.function))?;
             route.function = function.name.clone();
         }
         Ok(())
@@ -240,7 +262,9 @@ fn read<T: DeserializeOwned>(scope: &Scope, properties: &Map<String, Value>) -> 
 fn merge(mut globals: Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in own {
         let merged = match (globals.remove(&key), value) {
-            (Some(Value::Object(global)), Value::Object(own)) if !is_intrinsic(&global) && !is_intrinsic(&own) => {
+            (Some(Value::Object(global)), Value::Object(own))
+                if !is_intrinsic(&global) && !is_intrinsic(&own) =>
+            {
                 Value::Object(merge(global, own))
             }
             (Some(Value::Array(mut global)), Value::Array(own)) => {
@@ -270,9 +294,15 @@ fn function(
         match source {
             properties::Event::HttpApi(source) => {
                 let version = source.payload_format_version.as_deref().unwrap_or("2.0");
-                ensure!(version == "2.0", "{event} wants payload format {version}, the local stack speaks 2.0");
-                let route =
-                    HttpRoute { method: source.method.to_ascii_uppercase(), path: source.path, function: name.to_owned() };
+                ensure!(
+                    version == "2.0",
+                    "{event} wants payload format {version}, the local stack speaks 2.0"
+                );
+                let route = HttpRoute {
+                    method: source.method.to_ascii_uppercase(),
+                    path: source.path,
+                    function: name.to_owned(),
+                };
                 http_routes.push((source.api_id, route));
             }
             properties::Event::ScheduleV2(source) => {
@@ -293,7 +323,12 @@ fn function(
         timeout: Duration::from_secs(function.timeout.unwrap_or(3)),
         memory_mb: function.memory_size.unwrap_or(128),
         reserved_concurrency: function.reserved_concurrent_executions,
-        environment: function.environment.variables.into_iter().map(|(name, value)| (name, value.0)).collect(),
+        environment: function
+            .environment
+            .variables
+            .into_iter()
+            .map(|(name, value)| (name, value.0))
+            .collect(),
         log_format: function.logging_config.log_format.unwrap_or_else(|| "Text".to_owned()),
         log_level: function.logging_config.application_log_level,
         schedules,
@@ -318,6 +353,7 @@ fn websocket_api(name: &str, api: properties::WebSocketApi) -> WebSocketApi {
         (key, WebSocketRoute { function: route.function_arn, two_way })
     });
     WebSocketApi {
+        name: name.to_owned(),
         id: resolve::api_id(name),
         stage: api.stage_name,
         route_selection_expression: api.route_selection_expression,
@@ -336,11 +372,21 @@ fn bucket(name: &str, bucket: properties::Bucket) -> Bucket {
     Bucket { name: resolve::bucket_name(name), cors_rules: rules.collect() }
 }
 
-fn state_machine(name: &str, blueprint: &Blueprint, machine: properties::StateMachine) -> Result<StateMachine> {
+fn state_machine(
+    name: &str,
+    blueprint: &Blueprint,
+    machine: properties::StateMachine,
+) -> Result<StateMachine> {
     let kind = machine.kind.as_deref().unwrap_or("STANDARD");
     ensure!(kind == "STANDARD", "the local stack runs STANDARD state machines, not {kind}");
     let definition = blueprint.root.join(&machine.definition_uri);
     ensure!(definition.is_file(), "DefinitionUri {} does not exist", machine.definition_uri);
-    let substitutions = machine.definition_substitutions.into_iter().map(|(name, value)| (name, value.0)).collect();
-    Ok(StateMachine { name: name.to_owned(), arn: resolve::state_machine_arn(name), definition, substitutions })
+    let substitutions =
+        machine.definition_substitutions.into_iter().map(|(name, value)| (name, value.0)).collect();
+    Ok(StateMachine {
+        name: name.to_owned(),
+        arn: resolve::state_machine_arn(name),
+        definition,
+        substitutions,
+    })
 }

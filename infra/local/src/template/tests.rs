@@ -11,7 +11,8 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn the_projects_template_resolves() {
-    let template = blueprint().resolve(&given(&[("MongoUri", "mongodb://127.0.0.1/"), ("Stage", "test")])).unwrap();
+    let template =
+        blueprint().resolve(&given(&[("MongoUri", "mongodb://127.0.0.1/"), ("Stage", "test")])).unwrap();
     let api = template.websocket_api.as_ref().unwrap();
     assert_eq!(api.stage, "test");
     assert!(api.routes["$default"].two_way);
@@ -51,7 +52,8 @@ fn an_empty_default_is_no_value() {
 
 fn refusal(text: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let error = Blueprint::parse(root, "template.yaml", text).and_then(|blueprint| blueprint.resolve(&BTreeMap::new()));
+    let error = Blueprint::parse(root, "template.yaml", text)
+        .and_then(|blueprint| blueprint.resolve(&BTreeMap::new()));
     format!("{:#}", error.unwrap_err())
 }
 

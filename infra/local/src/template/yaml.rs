@@ -32,7 +32,9 @@ fn to_json(node: &Yaml<'_>) -> Result<Value> {
             Value::Object(object)
         }
         Yaml::Tagged(tag, inner) => intrinsic(&tag.suffix, to_json(inner)?)?,
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => bail!("it holds a value that YAML cannot read"),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
+            bail!("it holds a value that YAML cannot read")
+        }
     })
 }
 
@@ -41,9 +43,9 @@ fn scalar_to_json(scalar: &Scalar<'_>) -> Result<Value> {
         Scalar::Null => Value::Null,
         Scalar::Boolean(value) => json!(value),
         Scalar::Integer(value) => json!(value),
-        Scalar::FloatingPoint(value) => {
-            Value::Number(serde_json::Number::from_f64(value.0).context("it holds a number that is not finite")?)
-        }
+        Scalar::FloatingPoint(value) => Value::Number(
+            serde_json::Number::from_f64(value.0).context("it holds a number that is not finite")?,
+        ),
         Scalar::String(value) => json!(value),
     })
 }
@@ -53,8 +55,9 @@ fn intrinsic(tag: &str, argument: Value) -> Result<Value> {
     Ok(match (tag, argument) {
         ("Ref", name) => json!({ "Ref": name }),
         ("GetAtt", Value::String(path)) => {
-            let (resource, attribute) =
-                path.split_once('.').with_context(|| format!("!GetAtt {path} lacks the name of an attribute"))?;
+            let (resource, attribute) = path
+                .split_once('.')
+                .with_context(|| format!("!GetAtt {path} lacks the name of an attribute"))?;
             json!({ "Fn::GetAtt": [resource, attribute] })
         }
         ("GetAtt" | "Sub", argument) => json!({ format!("Fn::{tag}"): argument }),
