@@ -130,15 +130,11 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 fn joined<K: Into<String>, V: AsRef<str>>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in pairs {
-        match joined.entry(name.into()) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                drop(entry.insert(value.as_ref().to_owned()))
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                entry.get_mut().push(',');
-                entry.get_mut().push_str(value.as_ref());
-            }
-        }
+        // Not `join`: an empty first value is a value too.
+        joined
+            .entry(name.into())
+            .and_modify(|list| *list = format!("{list},{}", value.as_ref()))
+            .or_insert_with(|| value.as_ref().to_owned());
     }
     joined
 }
