@@ -6,4 +6,4 @@
 
 //pub mod edge;
 pub mod model;
-//pub mod service;
+pub mod service;
