@@ -4,6 +4,6 @@
 //! - [`service`]: one module for each thing outside: MongoDB, S3, Step Functions, the management API, the vendors.
 //! - [`model`]: what is true without any I/O.
 
-//pub mod edge;
+pub mod edge;
 pub mod model;
 pub mod service;

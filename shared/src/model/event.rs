@@ -2,7 +2,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    CollaborationEntry, Created, FieldUpdates, InvalidData, OrderIndex, Timestamp, VideoStatus, Workspace, WorkspaceId,
+    CollaborationEntry, Created, FieldUpdates, InvalidData, OrderIndex, Timestamp, VideoStatus, Workspace,
+    WorkspaceId,
 };
 
 /// What a client's frame is answered with (contract §3).
@@ -192,7 +193,10 @@ fn frame(body: &impl Serialize, request_id: Option<&str>) -> String {
     serde_json::to_string(&frame).unwrap_or_default()
 }
 
-fn as_map<S: serde::Serializer>(places: &[(WorkspaceId, OrderIndex)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: serde::Serializer>(
+    places: &[(WorkspaceId, OrderIndex)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(places.iter().map(|(id, index)| (id, index)))
 }
 

@@ -108,8 +108,8 @@ struct Envelope<'a> {
 impl Frame {
     /// Reads a text frame that was received at `now`.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, RejectedFrame> {
-        let envelope = read_envelope(text)
-            .map_err(|fault| RejectedFrame { request_id: None, refusal: fault.into() })?;
+        let envelope =
+            read_envelope(text).map_err(|fault| RejectedFrame { request_id: None, refusal: fault.into() })?;
         let request_id = short_string("request_id", envelope.request_id)
             .map_err(|fault| RejectedFrame { request_id: None, refusal: fault.into() })?;
         match Self::parse_rest(&envelope, now) {
@@ -123,8 +123,8 @@ impl Frame {
         now: Timestamp,
     ) -> Result<(Option<String>, Timestamp, Command), Refusal> {
         let client_id = short_string("client_id", envelope.client_id)?;
-        let kind: String = read("type", envelope.kind, "字符串")?
-            .ok_or_else(|| InvalidData::new("type", "缺少 type"))?;
+        let kind: String =
+            read("type", envelope.kind, "字符串")?.ok_or_else(|| InvalidData::new("type", "缺少 type"))?;
         if kind == "ping" {
             // It ignores its own timestamp, and has no data to speak of.
             return match envelope.data {
@@ -284,7 +284,9 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        for text in ["", "{", "[]", r#"["ping"]"#, "null", "1", r#"{"data":{}}"#, r#"{"type":5}"#, r#"{"type":"x"}"#] {
+        for text in
+            ["", "{", "[]", r#"["ping"]"#, "null", "1", r#"{"data":{}}"#, r#"{"type":5}"#, r#"{"type":"x"}"#]
+        {
             let rejected = parse(text).expect_err(text);
             assert!(matches!(rejected.refusal, Refusal::Invalid(_)), "{text}");
         }
@@ -297,10 +299,7 @@ mod tests {
         );
         let rejected = parse(&text).unwrap_err();
         assert_eq!(rejected.request_id.as_deref(), Some("r1"));
-        assert_eq!(
-            rejected.refusal,
-            Refusal::Invalid(InvalidData::at_path("form_data.x", "数字超出范围"))
-        );
+        assert_eq!(rejected.refusal, Refusal::Invalid(InvalidData::at_path("form_data.x", "数字超出范围")));
     }
 
     #[test]
@@ -316,7 +315,8 @@ mod tests {
     #[test]
     fn a_timestamp_may_be_missing_but_not_far_ahead() {
         let at = |timestamp: Value| {
-            let frame = json!({"type": "workspace.delete", "data": {"workspace_id": ID}, "timestamp": timestamp});
+            let frame =
+                json!({"type": "workspace.delete", "data": {"workspace_id": ID}, "timestamp": timestamp});
             parse(&frame.to_string()).map(|frame| frame.sent_at.millis())
         };
         assert_eq!(at(Value::Null).unwrap(), NOW.millis());
@@ -341,7 +341,11 @@ mod tests {
         assert_invalid("workspace.delete", json!({}), "workspace_id");
         assert_invalid("workspace.update", json!({"workspace_id": ID}), "updates");
         assert_invalid("workspace.update", json!({"workspace_id": ID, "updates": null}), "updates");
-        assert_invalid("workspace.update", json!({"workspace_id": 5, "updates": {"form_data.x": 1}}), "workspace_id");
+        assert_invalid(
+            "workspace.update",
+            json!({"workspace_id": 5, "updates": {"form_data.x": 1}}),
+            "workspace_id",
+        );
         assert_invalid(
             "workspace.update",
             json!({"workspace_id": ID, "updates": {"form_data.x": 1}, "client_timestamp": "1"}),
@@ -358,7 +362,11 @@ mod tests {
             command("workspace.delete", json!({"workspace_id": "xxx"})),
             Err(Refusal::UnknownWorkspace("xxx".into()))
         );
-        assert_invalid("workspace.update", json!({"workspace_id": "xxx", "updates": {"video": 1}}), "updates");
+        assert_invalid(
+            "workspace.update",
+            json!({"workspace_id": "xxx", "updates": {"video": 1}}),
+            "updates",
+        );
         assert_invalid("workspace.reorder", json!({"reorder_map": {"xxx": 1, ID: "1"}}), "reorder_map");
         assert_eq!(
             command("workspace.reorder", json!({"reorder_map": {"xxx": 1, ID: 1}})),

@@ -9,7 +9,10 @@ pub struct Members<'a>(&'a Map<String, Value>);
 impl<'a> Members<'a> {
     /// The members of `value`, which the client knows as `field`.
     pub fn of(value: &'a Value, field: &str) -> Result<Self, InvalidData> {
-        value.as_object().map(Self).ok_or_else(|| InvalidData::new(field, format!("{field} 必须是 JSON 对象")))
+        value
+            .as_object()
+            .map(Self)
+            .ok_or_else(|| InvalidData::new(field, format!("{field} 必须是 JSON 对象")))
     }
 
     /// The members of `map`.

@@ -1,5 +1,6 @@
 //! What is true without any I/O. A value of these types is valid: it was checked when it was built.
 
+mod describe;
 mod event;
 mod frame;
 mod image;
@@ -14,6 +15,7 @@ mod value;
 mod video;
 mod workspace;
 
+pub use describe::describe;
 pub use event::{Answer, ErrorCode, Event};
 pub use frame::{Command, Frame, Refusal, RejectedFrame};
 pub use image::{ImageKind, ImageName, MAX_IMAGE_BYTES};

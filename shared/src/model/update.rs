@@ -50,9 +50,13 @@ impl FieldUpdates {
             return Err(InvalidData::new("updates", "updates 不能为空"));
         }
         for path in written.keys() {
-            let ancestor = path.match_indices('.').map(|(dot, _)| &path[..dot]).find(|a| written.contains_key(*a));
+            let ancestor =
+                path.match_indices('.').map(|(dot, _)| &path[..dot]).find(|a| written.contains_key(*a));
             if let Some(ancestor) = ancestor {
-                return Err(InvalidData::at_path(path, format!("{ancestor} 和 {path} 不能在同一次更新中出现")));
+                return Err(InvalidData::at_path(
+                    path,
+                    format!("{ancestor} 和 {path} 不能在同一次更新中出现"),
+                ));
             }
         }
         let mut leaves = BTreeMap::new();
@@ -134,8 +138,8 @@ fn put_form(
         leaves.insert(UpdatePath(path.to_owned()), leaf);
         return Ok(());
     }
-    let children: BTreeMap<String, &RawValue> = serde_json::from_str(value.get())
-        .map_err(|_| InvalidData::at_path(path, "不是有效的 JSON 对象"))?;
+    let children: BTreeMap<String, &RawValue> =
+        serde_json::from_str(value.get()).map_err(|_| InvalidData::at_path(path, "不是有效的 JSON 对象"))?;
     if children.is_empty() {
         return Err(InvalidData::at_path(path, "对象不能为空"));
     }
@@ -187,7 +191,9 @@ mod tests {
     #[test]
     fn objects_stand_for_their_leaves() {
         assert_eq!(
-            parse(&json!({"form_data": {"checkboxes": {"a": true}, "x": {"y": {"z": [1]}}}, "image_path": null})),
+            parse(
+                &json!({"form_data": {"checkboxes": {"a": true}, "x": {"y": {"z": [1]}}}, "image_path": null})
+            ),
             Ok(json!({"form_data.checkboxes.a": true, "form_data.x.y.z": [1], "image_path": null}))
         );
     }
@@ -195,8 +201,22 @@ mod tests {
     #[test]
     fn only_the_form_and_the_picture_can_be_written() {
         for path in [
-            "_id", "video", "video.status", "updated_at", "created_at", "order_index", "form_data.", "form_data.a b",
-            "form_data.$x", "form_data..x", "form_data.x.", "form_dataX.y", "image_path.x", "owner", "", ".",
+            "_id",
+            "video",
+            "video.status",
+            "updated_at",
+            "created_at",
+            "order_index",
+            "form_data.",
+            "form_data.a b",
+            "form_data.$x",
+            "form_data..x",
+            "form_data.x.",
+            "form_dataX.y",
+            "image_path.x",
+            "owner",
+            "",
+            ".",
             "form_data.é",
         ] {
             assert_eq!(fault(&json!({path: "x"})), path);
@@ -246,7 +266,9 @@ mod tests {
     fn pictures_are_names_of_uploads_or_null() {
         assert!(parse(&json!({"image_path": "uploads/0123456789abcdef.jpg", "image_url": null})).is_ok());
         assert!(parse(&json!({"image_url": "/api/uploads/0123456789abcdef.jpg"})).is_ok());
-        for bad in [json!("https://x/y.jpg"), json!("uploads/../x.jpg"), json!(1), json!(["x"]), json!({"a": 1})] {
+        for bad in
+            [json!("https://x/y.jpg"), json!("uploads/../x.jpg"), json!(1), json!(["x"]), json!({"a": 1})]
+        {
             assert_eq!(fault(&json!({"image_path": bad})), "image_path");
             assert_eq!(fault(&json!({"image_url": bad})), "image_url");
         }
@@ -254,7 +276,8 @@ mod tests {
 
     #[test]
     fn ancestors_are_those_between_the_form_and_the_leaf() {
-        let ancestors = |path: &str| UpdatePath(path.into()).ancestors().map(str::to_owned).collect::<Vec<_>>();
+        let ancestors =
+            |path: &str| UpdatePath(path.into()).ancestors().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(ancestors("form_data.a.b.c"), ["form_data.a", "form_data.a.b"]);
         assert!(ancestors("form_data.a").is_empty());
         assert!(ancestors("image_path").is_empty());

@@ -3,7 +3,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{InvalidData, Members, update::{MAX_PARAM_CHARS, PARAM_NAMES}};
+use super::{
+    InvalidData, Members,
+    update::{MAX_PARAM_CHARS, PARAM_NAMES},
+};
 
 /// Where a workspace's video is (contract §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +132,8 @@ mod tests {
     #[test]
     fn the_form_fills_in_what_is_missing() {
         let given = json!({"camera_movement": "环绕", "lighting": null});
-        let form = json!({"camera_movement": "推进", "lighting": "逆光", "motion_prompt": "", "shot_type": 3});
+        let form =
+            json!({"camera_movement": "推进", "lighting": "逆光", "motion_prompt": "", "shot_type": 3});
         let params = MotionParams::parse(Members::of(&given, "params").unwrap()).unwrap();
         assert_eq!(
             params.or_form(form.as_object().unwrap()),

@@ -180,7 +180,14 @@ mod tests {
     fn ids_are_24_lower_case_hex_digits() {
         let text = "00ff10a2b3c4d5e6f7081920";
         assert_eq!(text.parse::<WorkspaceId>().unwrap().to_string(), text);
-        for bad in ["", "xxx", "00FF10a2b3c4d5e6f7081920", "00ff10a2b3c4d5e6f708192", "00ff10a2b3c4d5e6f70819201", "é0ff10a2b3c4d5e6f708192"] {
+        for bad in [
+            "",
+            "xxx",
+            "00FF10a2b3c4d5e6f7081920",
+            "00ff10a2b3c4d5e6f708192",
+            "00ff10a2b3c4d5e6f70819201",
+            "é0ff10a2b3c4d5e6f708192",
+        ] {
             assert_eq!(bad.parse::<WorkspaceId>(), Err(ParseWorkspaceIdError), "{bad}");
         }
     }

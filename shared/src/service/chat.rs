@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::Client;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::model::{Suggestions, UserInput};
+use crate::model::{MotionParams, Suggestions, UserInput};
 
 /// Leaves `suggest-params` time to store the answer, within its own 28 s.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -73,7 +73,7 @@ impl ChatModel {
     pub async fn suggest(
         &self,
         user_input: &UserInput,
-        current_params: &Map<String, Value>,
+        current_params: &MotionParams,
     ) -> Result<Suggestions, ChatError> {
         if self.base_url.is_empty() {
             return Err(ChatError::NotConfigured);
@@ -103,7 +103,8 @@ fn read_suggestions(content: &str) -> Result<Suggestions, ChatError> {
     let suggestions: Suggestions =
         serde_json::from_str(content).map_err(|_| ChatError::Unusable("not the JSON that was asked for"))?;
     let Suggestions { camera_movement, shot_type, lighting, motion_prompt, reasoning } = &suggestions;
-    let texts = [camera_movement, shot_type, lighting, motion_prompt].into_iter().flatten().chain([reasoning]);
+    let texts =
+        [camera_movement, shot_type, lighting, motion_prompt].into_iter().flatten().chain([reasoning]);
     if texts.into_iter().any(|text| text.chars().count() > MAX_CHARS) {
         return Err(ChatError::Unusable("too long"));
     }
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_json_with_a_reason() {
-        let read = read_suggestions(r#"{"camera_movement": "环绕", "reasoning": "更有空间感", "mood": "x"}"#).unwrap();
+        let read = read_suggestions(r#"{"camera_movement": "环绕", "reasoning": "更有空间感", "mood": "x"}"#)
+            .unwrap();
         assert_eq!(read.camera_movement.as_deref(), Some("环绕"));
         assert_eq!(read.shot_type, None);
         for bad in ["", "环绕", "{}", r#"{"reasoning": 1}"#, r#"{"reasoning": "x", "lighting": ["y"]}"#] {

@@ -10,7 +10,7 @@ use super::{
     connections::{Connection, Connections},
     database::DatabaseError,
 };
-use crate::model::{Event, Owner};
+use crate::model::{Event, Owner, describe};
 
 /// How many posts go out side by side (decision 1 in the house's design).
 const CONCURRENT_POSTS: usize = 32;
@@ -74,7 +74,11 @@ impl Pusher {
                     Ok(Posted::Gone) if connection.is_established() => gone.push(connection.id),
                     Ok(Posted::Gone) => {}
                     Err(error) => {
-                        tracing::warn!(connection_id = connection.id, error = describe(&*error), "push failed");
+                        tracing::warn!(
+                            connection_id = connection.id,
+                            error = describe(&*error),
+                            "push failed"
+                        );
                     }
                 },
                 Either::Left((None, _)) => break,
@@ -89,11 +93,7 @@ impl Pusher {
         }
     }
 
-    async fn post(
-        &self,
-        id: &str,
-        frame: Blob,
-    ) -> Result<Posted, Box<dyn std::error::Error + Send + Sync>> {
+    async fn post(&self, id: &str, frame: Blob) -> Result<Posted, Box<dyn std::error::Error + Send + Sync>> {
         match self.client.post_to_connection().connection_id(id).data(frame).send().await {
             Ok(_) => Ok(Posted::Delivered),
             Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => Ok(Posted::Gone),
@@ -108,7 +108,11 @@ impl Pusher {
             Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => {}
             Err(error) => {
                 // Its row stays, so that the next sweep tries again; the row's own end comes with its time to live.
-                tracing::warn!(connection_id = connection.id, error = describe(&error), "silent connection not closed");
+                tracing::warn!(
+                    connection_id = connection.id,
+                    error = describe(&error),
+                    "silent connection not closed"
+                );
                 return Ok(());
             }
         }
@@ -119,16 +123,4 @@ impl Pusher {
 /// Logs that nobody could be told, since the rows of the connections could not be read.
 pub fn log_unknown_audience(error: &DatabaseError) {
     tracing::warn!(error = describe(error), "nobody told: connections unknown");
-}
-
-/// An error with all that caused it, in one line.
-pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -48,7 +48,12 @@ impl Workspaces {
         }
     }
 
-    async fn insert(&self, owner: &Owner, id: WorkspaceId, index: OrderIndex) -> Result<Workspace, MongoError> {
+    async fn insert(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        index: OrderIndex,
+    ) -> Result<Workspace, MongoError> {
         let workspace = Workspace::new(id, index, Timestamp::now());
         self.documents.insert_one(new_document(owner, &workspace)).await?;
         Ok(workspace)

@@ -8,16 +8,13 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::{
-    bson::{DateTime, Document, doc},
-    options::ReturnDocument,
-};
+use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Workspaces, alive, moved_forward};
 use crate::{
-    model::{GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
+    model::{Event, GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
     service::database::{DatabaseError, literal, object_id, timestamp, workspace_id},
 };
 
@@ -107,6 +104,22 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// The end of a generation that is past its deadline.
+    pub fn overdue() -> Self {
+        Self::Failed { error: "视频生成超时".to_owned() }
+    }
+
+    /// What an owner's connections are told about it.
+    pub fn into_event(self, workspace_id: WorkspaceId, updated_at: Timestamp) -> Event {
+        let (status, video_url, error) = match self {
+            Self::Completed { url } => (VideoStatus::Completed, Some(url), None),
+            Self::Failed { error } => (VideoStatus::Failed, None, Some(error)),
+        };
+        Event::VideoStatus { workspace_id, status, video_url, error, updated_at }
+    }
+}
+
 /// A generation that was left lying.
 #[derive(Debug)]
 pub struct Stale {
@@ -153,14 +166,14 @@ impl Workspaces {
         }))
     }
 
-    /// Claims the workspace for a generation: from now on its video is being made, and its last one is gone. `false`
-    /// where another generation is running, or the workspace isn't there.
+    /// Claims the workspace for a generation: from now on its video is being made, and its last one is gone. The new
+    /// `updated_at`, or `None` where another generation is running, or the workspace isn't there.
     pub async fn claim(
         &self,
         owner: &Owner,
         id: WorkspaceId,
         generation: &NewGeneration,
-    ) -> Result<bool, DatabaseError> {
+    ) -> Result<Option<Timestamp>, DatabaseError> {
         let mut filter = alive(owner, id);
         filter.insert("video.status", doc! {"$ne": VideoStatus::Generating.as_str()});
         let idempotency = generation.idempotency.as_ref();
@@ -180,7 +193,7 @@ impl Workspaces {
         };
         // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.
         let claim = doc! {"$set": {"video": {"$mergeObjects": [video]}, "updated_at": moved_forward()}};
-        Ok(self.documents.update_one(filter, vec![claim]).await?.matched_count > 0)
+        self.change(filter, claim).await
     }
 
     /// Records the task that the vendor made for a claim. The new `updated_at`, or `None` where the generation is no
@@ -243,30 +256,24 @@ impl Workspaces {
         generation: &GenerationId,
         mut change: Document,
     ) -> Result<Option<Timestamp>, DatabaseError> {
-        #[derive(Deserialize)]
-        struct After {
-            updated_at: DateTime,
-        }
         change.insert("updated_at", moved_forward());
-        let after: Option<After> = self
-            .documents
-            .clone_with_type()
-            .find_one_and_update(running(owner, id, generation), vec![doc! {"$set": change}])
-            .projection(doc! {"updated_at": 1})
-            .return_document(ReturnDocument::After)
-            .await?;
-        Ok(after.map(|after| timestamp(after.updated_at)))
+        self.change(running(owner, id, generation), doc! {"$set": change}).await
     }
 
-    /// Notes that a running generation is being asked about. `false` where it isn't running any more.
+    /// Notes that a running generation is being asked about, and its task, which could not be recorded if the database
+    /// failed at that moment. `false` where it isn't running any more.
     pub async fn note_poll(
         &self,
         owner: &Owner,
         id: WorkspaceId,
         generation: &GenerationId,
+        task_id: &str,
     ) -> Result<bool, DatabaseError> {
-        let now = doc! {"$currentDate": {"video.generation.polled_at": true}};
-        Ok(self.documents.update_one(running(owner, id, generation), now).await?.matched_count > 0)
+        let note = doc! {
+            "$set": {"video.task_id": task_id, "video.generation.outcome": Outcome::Accepted.as_str()},
+            "$currentDate": {"video.generation.polled_at": true},
+        };
+        Ok(self.documents.update_one(running(owner, id, generation), note).await?.matched_count > 0)
     }
 
     /// Takes over a task that lost its execution: `false` where somebody else was faster.

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn a_cursor_survives_its_text() {
         let id = "00ff10a2b3c4d5e6f7081920".parse().unwrap();
-        let workspace = Workspace::new(id, OrderIndex::from_stored(7), Timestamp::from_millis(1_766_534_400_000));
+        let workspace =
+            Workspace::new(id, OrderIndex::from_stored(7), Timestamp::from_millis(1_766_534_400_000));
         let cursor = Cursor::after(&workspace);
         assert_eq!(Cursor::parse(&cursor.encode()), Ok(cursor));
     }

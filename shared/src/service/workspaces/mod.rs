@@ -21,6 +21,7 @@ mod update;
 use mongodb::{
     Collection,
     bson::{Bson, DateTime, Document, doc},
+    options::ReturnDocument,
 };
 use serde::Deserialize;
 
@@ -30,8 +31,8 @@ pub use list::{Cursor, Page, ParseCursorError};
 pub use reorder::Reordering;
 pub use update::Update;
 
-use super::database::{Database, object_id};
-use crate::model::{Owner, RequestKey, WorkspaceId};
+use super::database::{Database, DatabaseError, object_id, timestamp};
+use crate::model::{Owner, RequestKey, Timestamp, WorkspaceId};
 
 /// How many requests a workspace remembers (contract §6).
 const REMEMBERED_REQUESTS: i32 = 64;
@@ -47,6 +48,22 @@ impl Workspaces {
     /// Those in `database`.
     pub fn new(database: &Database) -> Self {
         Self { documents: database.workspaces(), database: database.clone() }
+    }
+
+    /// Changes the workspace that `filter` finds by `stage`, which moves `updated_at`: to what, or `None` if there is none.
+    async fn change(&self, filter: Document, stage: Document) -> Result<Option<Timestamp>, DatabaseError> {
+        #[derive(Deserialize)]
+        struct After {
+            updated_at: DateTime,
+        }
+        let after: Option<After> = self
+            .documents
+            .clone_with_type()
+            .find_one_and_update(filter, vec![stage])
+            .projection(doc! {"updated_at": 1})
+            .return_document(ReturnDocument::After)
+            .await?;
+        Ok(after.map(|after| timestamp(after.updated_at)))
     }
 }
 

@@ -1,13 +1,9 @@
-use mongodb::{
-    bson::{DateTime, doc},
-    options::ReturnDocument,
-};
-use serde::Deserialize;
+use mongodb::bson::doc;
 
 use super::{Workspaces, alive, moved_forward};
 use crate::{
     model::{CollaborationEntry, Owner, Timestamp, WorkspaceId},
-    service::database::{DatabaseError, date, literal, timestamp},
+    service::database::{DatabaseError, date, literal},
 };
 
 /// How many exchanges with the AI a workspace keeps (contract §2).
@@ -22,10 +18,6 @@ impl Workspaces {
         id: WorkspaceId,
         entry: &CollaborationEntry,
     ) -> Result<Option<Timestamp>, DatabaseError> {
-        #[derive(Deserialize)]
-        struct After {
-            updated_at: DateTime,
-        }
         let suggestions = &entry.suggestions;
         let mut proposed = doc! {};
         for (name, value) in [
@@ -50,13 +42,6 @@ impl Workspaces {
             },
             "updated_at": moved_forward(),
         }};
-        let after: Option<After> = self
-            .documents
-            .clone_with_type()
-            .find_one_and_update(alive(owner, id), vec![append])
-            .projection(doc! {"updated_at": 1})
-            .return_document(ReturnDocument::After)
-            .await?;
-        Ok(after.map(|after| timestamp(after.updated_at)))
+        self.change(alive(owner, id), append).await
     }
 }

@@ -95,7 +95,8 @@ impl Workspaces {
                 .return_document(ReturnDocument::After)
                 .await?;
             if let Some(after) = after {
-                let is_written = after.recent.first().is_some_and(|newest| newest.r == sender.request.short());
+                let is_written =
+                    after.recent.first().is_some_and(|newest| newest.r == sender.request.short());
                 if !is_written {
                     let message = format!("表单内容不能超过 {} KiB", MAX_FORM_BYTES / 1024);
                     return Ok(Update::Invalid(InvalidData::new("updates", message)));
@@ -125,7 +126,9 @@ impl Workspaces {
             .documents
             .clone_with_type()
             .find_one(doc! {"_id": object_id(id), "owner": owner.as_str()})
-            .projection(doc! {"updated_at": 1, "deleted_at": 1, "form_data": 1, "recent": only(sender.request)})
+            .projection(
+                doc! {"updated_at": 1, "deleted_at": 1, "form_data": 1, "recent": only(sender.request)},
+            )
             .await?;
         let Some(found) = found else { return Ok(Some(Update::NotFound)) };
         if let Some(first) = found.recent.first() {
@@ -160,10 +163,8 @@ fn filter(
     // scalar where children are.
     let ancestors: BTreeSet<&str> = updates.iter().flat_map(|(path, _)| path.ancestors()).collect();
     let kind = |path: &str| doc! {"$type": format!("${path}")};
-    let mut conditions: Vec<Document> = ancestors
-        .into_iter()
-        .map(|ancestor| doc! {"$in": [kind(ancestor), ["missing", "object"]]})
-        .collect();
+    let mut conditions: Vec<Document> =
+        ancestors.into_iter().map(|ancestor| doc! {"$in": [kind(ancestor), ["missing", "object"]]}).collect();
     conditions.extend(updates.iter().map(|(path, _)| doc! {"$ne": [kind(path.as_str()), "object"]}));
     filter.insert("$expr", doc! {"$and": conditions});
     filter
@@ -233,6 +234,7 @@ fn misplaced(path: &UpdatePath, form: &Value) -> Option<InvalidData> {
     if let Some(ancestor) = path.ancestors().find(|a| stored(a).is_some_and(|value| !value.is_object())) {
         return Some(InvalidData::at_path(path.as_str(), format!("{ancestor} 已经有值，不能再有下级字段")));
     }
-    let is_parent = path.as_str().starts_with("form_data.") && stored(path.as_str()).is_some_and(Value::is_object);
+    let is_parent =
+        path.as_str().starts_with("form_data.") && stored(path.as_str()).is_some_and(Value::is_object);
     is_parent.then(|| InvalidData::at_path(path.as_str(), format!("{path} 已经有下级字段，不能再直接赋值")))
 }
