@@ -115,7 +115,7 @@ fn put_image<E>(
 ) -> Result<(), InvalidData> {
     let leaf = LeafValue::parse(value).map_err(|fault| InvalidData::at_path(path, fault))?;
     let json = leaf.as_json();
-    if !json.is_null() && !json.as_str().is_some_and(|text| parse(text).is_ok()) {
+    if !json.is_null() && json.as_str().is_none_or(|text| parse(text).is_err()) {
         return Err(InvalidData::at_path(path, format!("{path} 必须是上传接口返回的值或 null")));
     }
     leaves.insert(UpdatePath(path.to_owned()), leaf);
