@@ -48,11 +48,25 @@ impl Connections {
         Self(database.connections())
     }
 
-    /// Remembers a connection that is about to open, or shows that one is alive: `last_seen` is renewed if it is old.
+    /// Remembers a connection that is about to open: from now on its owner's events reach it.
+    pub async fn register(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
+        self.renew(id, owner, WriteConcern::majority()).await
+    }
+
+    /// Notes that a connection is alive: `last_seen` is renewed if it is old.
     ///
     /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it.
     /// Not worth waiting for the majority: a lost renewal is made good by the next frame.
     pub async fn seen(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
+        self.renew(id, owner, WriteConcern::nodes(1)).await
+    }
+
+    async fn renew(
+        &self,
+        id: &str,
+        owner: &Owner,
+        acknowledged_by: WriteConcern,
+    ) -> Result<(), DatabaseError> {
         let keep_or = |field: &str, fresh: Bson| doc! {"$ifNull": [format!("${field}"), fresh]};
         let is_old = doc! {"$lt": ["$last_seen", {"$subtract": ["$$NOW", millis(RENEWAL)]}]};
         let renew = doc! {"$set": {
@@ -61,11 +75,8 @@ impl Connections {
             "expires_at": keep_or("expires_at", doc! {"$add": ["$$NOW", millis(LIFE)]}.into()),
             "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
         }};
-        self.0
-            .update_one(doc! {"_id": id}, vec![renew])
-            .upsert(true)
-            .write_concern(WriteConcern::nodes(1))
-            .await?;
+        let update = self.0.update_one(doc! {"_id": id}, vec![renew]).upsert(true);
+        update.write_concern(acknowledged_by).await?;
         Ok(())
     }
 
