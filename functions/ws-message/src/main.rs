@@ -32,10 +32,13 @@ async fn main() -> Result<(), Error> {
         connections: Connections::new(&database),
         pusher: settings::pusher(&aws, &database)?,
     };
-    run(service_fn(|event: LambdaEvent<Event>| message(&app, event.payload))).await
+    run(service_fn(|event: LambdaEvent<Event>| message(&app, event))).await
 }
 
-async fn message(app: &App, event: Event) -> Result<Response, Error> {
+async fn message(
+    app: &App,
+    LambdaEvent { payload: event, context }: LambdaEvent<Event>,
+) -> Result<Response, Error> {
     let owner = Owner::default();
     let connection_id = connection_id(&event)?;
     let frame = read(&event);
@@ -47,7 +50,7 @@ async fn message(app: &App, event: Event) -> Result<Response, Error> {
             (request_id, Answer::Pong {})
         }
         Ok(Frame { request_id, client_id, sent_at, command }) => {
-            let message_id = event.request_context.message_id.as_deref().unwrap_or_default();
+            let message_id = event.request_context.message_id.as_deref().unwrap_or(&context.request_id);
             let client_id = client_id.as_deref();
             let kind = command.kind();
             let sender =
