@@ -1,1 +1,3 @@
 //! The cloud on a laptop: reads `template.yaml` and runs what it says.
+
+pub mod mongod;
