@@ -1,3 +1,4 @@
 //! The cloud on a laptop: reads `template.yaml` and runs what it says.
 
 pub mod mongod;
+pub mod s3;
