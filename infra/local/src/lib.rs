@@ -2,3 +2,4 @@
 
 pub mod mongod;
 pub mod s3;
+pub mod simulation;
