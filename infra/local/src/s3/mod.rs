@@ -93,7 +93,7 @@ pub fn serve(
             let _ = stopped.await;
         });
         if let Err(error) = serving.await {
-            error!(target: "local", "S3 ended: {error}");
+            error!("S3 ended: {error}");
         }
     });
     Ok(Handle { stop, server })
@@ -114,7 +114,7 @@ async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response {
     let mut response = match front.service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
-            error!(target: "local", "S3 failed: {error:?}");
+            error!("S3 failed: {error:?}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     };

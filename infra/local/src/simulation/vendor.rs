@@ -103,7 +103,7 @@ impl Vendor {
         tokio::fs::write(&half, serde_json::to_vec_pretty(&task)?).await?;
         tokio::fs::rename(&half, &path).await?;
         self.tasks().insert((task.created_at, task.id.clone()), task.clone());
-        info!(target: "local", task = task.id, "the simulated vendor accepted a task");
+        info!(task = task.id, "the simulated vendor accepted a task");
         Ok(task)
     }
 
