@@ -37,7 +37,7 @@ impl FromStr for Rate {
     }
 }
 
-/// A running schedule. Dropped, it ends, together with the actions that it began.
+/// A running schedule. It ends, together with the actions that it began, when it is dropped.
 #[derive(Debug)]
 pub struct Schedule(JoinHandle<()>);
 
@@ -64,9 +64,6 @@ impl Schedule {
             }
         }))
     }
-
-    /// Ends it now.
-    pub fn stop(self) {}
 }
 
 impl Drop for Schedule {
@@ -104,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn acts_at_its_rate_until_it_is_stopped() {
+    async fn acts_at_its_rate_until_it_is_dropped() {
         let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counters = (Arc::clone(&begun), Arc::clone(&ended));
         let schedule = Schedule::start("rate(1 minute)".parse().unwrap(), move || {
@@ -119,7 +116,7 @@ mod tests {
         sleep(Duration::from_secs(185)).await;
         assert_eq!(begun.load(Ordering::SeqCst), 4);
         assert_eq!(ended.load(Ordering::SeqCst), 2);
-        schedule.stop();
+        drop(schedule);
         sleep(Duration::from_secs(600)).await;
         assert_eq!(begun.load(Ordering::SeqCst), 4);
         assert_eq!(ended.load(Ordering::SeqCst), 2, "what runs is ended too");

@@ -64,7 +64,8 @@ impl Vendor {
             public_base: public_base.trim_end_matches('/').to_owned(),
             duration,
             clock: Clock::start(),
-            http: reqwest::Client::builder().timeout(FETCH_TIMEOUT).build()?,
+            // Pictures are on this machine: a proxy in the environment could not reach them.
+            http: reqwest::Client::builder().timeout(FETCH_TIMEOUT).no_proxy().build()?,
             tasks: Mutex::new(
                 tasks.into_iter().map(|task| ((task.created_at, task.id.clone()), task)).collect(),
             ),

@@ -137,3 +137,32 @@ async fn a_list_is_newest_first_and_paged() {
     assert_eq!((names(&second), second.get("nextToken")), (vec!["a".to_owned()], None));
     machines.shutdown();
 }
+
+#[tokio::test]
+async fn the_sdk_understands_answers_and_errors() {
+    use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = machines().router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let config = aws_sdk_sfn::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(address)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "secret", None, None, "test"))
+        .build();
+    let client = aws_sdk_sfn::Client::from_conf(config);
+    let start = || client.start_execution().state_machine_arn(ARN).name("g").input(r#"{"poll_seconds": 60}"#);
+
+    let arn = start().send().await.unwrap().execution_arn;
+    assert_eq!(start().send().await.unwrap().execution_arn, arn);
+    let other = start().input("{}").send().await.unwrap_err().into_service_error();
+    assert!(other.is_execution_already_exists(), "{other:?}");
+    let nowhere = start().state_machine_arn("arn:x").send().await.unwrap_err().into_service_error();
+    assert!(nowhere.is_state_machine_does_not_exist(), "{nowhere:?}");
+    let described = client.describe_execution().execution_arn(&arn).send().await.unwrap();
+    assert_eq!(described.status.as_str(), "RUNNING");
+    client.stop_execution().execution_arn(&arn).send().await.unwrap();
+    let listed = client.list_executions().state_machine_arn(ARN).send().await.unwrap();
+    assert_eq!(listed.executions[0].status.as_str(), "ABORTED");
+}
