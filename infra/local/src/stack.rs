@@ -18,12 +18,22 @@ use crate::gateway::http::HttpGateway;
 use crate::gateway::management;
 use crate::gateway::websocket::{Connections, WebSocketGateway};
 use crate::lambda::{Binaries, Endpoints, Functions, Profile};
+use crate::mongod::Database;
 use crate::process::Spawner;
+use crate::schedule::Schedule;
 use crate::server::{Listener, Server};
+use crate::simulation::chat;
+use crate::simulation::vendor::Vendor;
+use crate::states::Machines;
 use crate::template::Blueprint;
+use crate::{s3, services};
 
 /// How long the `$disconnect` of open connections may take when the stack stops.
 const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where on the internal port the simulated vendors are.
+const VENDOR: &str = "/simulation/vendor";
+const CHAT: &str = "/simulation/chat";
 
 /// What can be chosen; contract §5.
 #[derive(Debug, Clone)]
@@ -74,8 +84,12 @@ pub struct Stack {
     internal_url: String,
     functions: Functions,
     websocket: Option<Arc<WebSocketGateway>>,
+    machines: Machines,
+    schedules: Vec<Schedule>,
     public: Server,
     internal: Server,
+    buckets: s3::Handle,
+    database: Database,
     _spawner: Spawner,
 }
 
@@ -95,26 +109,37 @@ impl Stack {
         let public = Listener::bind(config.port).await?;
         let internal = Listener::bind(0).await?;
         let spawner = Spawner::new()?;
-
-        let mut parameters = config.parameters.clone();
-        if blueprint.has_parameter("MongoUri") && !parameters.contains_key("MongoUri") {
-            let uri = config.mongodb_uri.clone().context("there is no database: set MONGODB_URI")?;
-            parameters.insert("MongoUri".to_owned(), uri);
-        }
-        let template = blueprint.resolve(&parameters)?;
-
         let binaries = match &config.binaries {
             Some(binaries) => binaries.clone(),
             None => Binaries::build(&blueprint, config.profile).await?,
         };
+
+        if config.fresh {
+            services::empty(&config.data)?;
+        }
+        let tools = blueprint.root().join(".local");
+        let database = Database::open(config.mongodb_uri.clone(), &config.data, &tools).await?;
+        let parameters = parameters(&config, &blueprint, &database, &internal.url());
+        let template = blueprint.resolve(&parameters)?;
+        if let (true, Some(uri), Some(name)) =
+            (config.fresh, &config.mongodb_uri, blueprint.value("MongoDatabase", &parameters))
+        {
+            services::empty_database(uri, &name).await?;
+        }
+        let vendor = Vendor::open(&config.data, &public.url(), config.video_duration)?;
+        let machines = services::state_machines(&template)?;
+        let planned = services::schedules(&template)?;
+        let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
+
         let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
         let endpoints = Endpoints {
-            s3: internal.url(),
+            s3: s3_url,
             states: internal.url(),
             management: format!("{}/{stage}", internal.url()),
         };
         let functions =
             Functions::new(&template.functions, &binaries, internal.address(), &endpoints, &spawner)?;
+        let machines = services::run_machines(machines, functions.clone());
 
         let connections = Connections::default();
         let http =
@@ -124,16 +149,29 @@ impl Stack {
             .map(|api| WebSocketGateway::new(api, functions.clone(), connections.clone()))
             .transpose()?;
 
-        let inside = functions.router().merge(management::router(stage, connections));
+        let inside = functions
+            .router()
+            .merge(machines.router())
+            .merge(management::router(stage, connections))
+            .nest(VENDOR, vendor.router())
+            .nest(CHAT, chat::router());
         let door = FrontDoor { http, websocket: websocket.clone() };
-        let outside = Router::new().fallback(enter).with_state(door);
+        let outside = Router::new().fallback(enter).with_state(door).merge(vendor.videos());
+        let (address, internal_url) = (public.address(), internal.url());
+        let (internal, public) = (internal.serve(inside), public.serve(outside));
+        let schedules =
+            planned.into_iter().map(|planned| services::run_schedule(planned, functions.clone())).collect();
         Ok(Self {
-            address: public.address(),
-            internal_url: internal.url(),
+            address,
+            internal_url,
             functions,
             websocket,
-            internal: internal.serve(inside),
-            public: public.serve(outside),
+            machines,
+            schedules,
+            public,
+            internal,
+            buckets,
+            database,
             _spawner: spawner,
         })
     }
@@ -166,10 +204,33 @@ impl Stack {
                 let _ = timeout(DISCONNECT_LIMIT, websocket.stop()).await;
             }
         };
+        drop(self.schedules);
+        self.machines.shutdown();
         tokio::join!(disconnect, self.public.stop());
         self.functions.stop().await;
-        self.internal.stop().await;
+        tokio::join!(self.internal.stop(), self.buckets.stop(), self.database.stop());
     }
+}
+
+/// The parameters that the local stack gives where the user gave nothing: only it knows these addresses.
+fn parameters(
+    config: &Config,
+    blueprint: &Blueprint,
+    database: &Database,
+    internal_url: &str,
+) -> BTreeMap<String, String> {
+    let mut parameters = config.parameters.clone();
+    for (name, value) in [
+        ("MongoUri", database.uri().to_owned()),
+        ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
+        ("ChatUrl", format!("{internal_url}{CHAT}")),
+    ] {
+        let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
+        if blueprint.has_parameter(name) && is_empty {
+            parameters.insert(name.to_owned(), value);
+        }
+    }
+    parameters
 }
 
 async fn enter(

@@ -88,10 +88,9 @@ impl Blueprint {
         self.parameters.contains_key(name)
     }
 
-    /// Whether `given` or the default gives the parameter a value that is not empty.
-    pub fn has_value(&self, name: &str, given: &BTreeMap<String, String>) -> bool {
-        let values = parameters::check(&self.parameters, given).unwrap_or_default();
-        values.get(name).is_some_and(|value| value.as_str() != Some(""))
+    /// What a parameter of text will be: as given, else by default.
+    pub fn value(&self, name: &str, given: &BTreeMap<String, String>) -> Option<String> {
+        given.get(name).cloned().or_else(|| self.parameters.get(name)?.default.clone())
     }
 
     /// Checks the values that the user gave, before anything is started.

@@ -18,7 +18,7 @@ pub struct Parameter {
     #[serde(rename = "Type")]
     kind: Kind,
     #[serde(default, with = "scalar::option")]
-    default: Option<String>,
+    pub(super) default: Option<String>,
     allowed_pattern: Option<String>,
     #[serde(default)]
     allowed_values: Vec<scalar::Text>,

@@ -360,7 +360,7 @@ pub struct BucketCorsRule {
     #[serde(default)]
     pub exposed_headers: Vec<String>,
     #[serde(default, with = "scalar::option")]
-    pub max_age: Option<u64>,
+    pub max_age: Option<u32>,
     #[serde(rename = "Id")]
     _id: Option<IgnoredAny>,
 }

@@ -148,7 +148,7 @@ pub struct CorsRule {
     /// Headers that a page may read.
     pub exposed_headers: Vec<String>,
     /// Seconds for which a browser may remember the answer.
-    pub max_age: Option<u64>,
+    pub max_age: Option<u32>,
 }
 
 /// A state machine.

@@ -45,9 +45,10 @@ fn a_parameter_without_a_value_is_named() {
 }
 
 #[test]
-fn an_empty_default_is_no_value() {
-    assert!(!blueprint().has_value("ChatUrl", &BTreeMap::new()));
-    assert!(blueprint().has_value("ChatUrl", &given(&[("ChatUrl", "http://x")])));
+fn what_is_given_comes_before_the_default() {
+    assert_eq!(blueprint().value("ChatUrl", &BTreeMap::new()).as_deref(), Some(""));
+    assert_eq!(blueprint().value("ChatUrl", &given(&[("ChatUrl", "http://x")])).as_deref(), Some("http://x"));
+    assert_eq!(blueprint().value("MongoUri", &BTreeMap::new()), None);
 }
 
 fn refusal(text: &str) -> String {
