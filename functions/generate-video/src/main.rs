@@ -1,3 +1,52 @@
-//! POST /api/generate/video
+//! `POST /api/generate/video`: claims the workspace, asks the vendor, starts the polling (contract §2, §6; decision 3 in
+//! the house's design). A death at any line leaves what the sweeper finds, and nothing that is paid twice.
 
-fn main() {}
+mod generate;
+mod request;
+
+use std::time::Duration;
+
+use lambda_http::{Body, Error, Request, Response};
+use serde_json::json;
+use shared::{
+    edge::{
+        rest::{self, RestError},
+        settings,
+    },
+    service::{
+        aws_config, images::Images, polling::Polling, push::Pusher, video_vendor::VideoVendor,
+        workspaces::Workspaces,
+    },
+};
+
+use crate::request::GenerateRequest;
+
+/// What the requests of a process share.
+struct App {
+    workspaces: Workspaces,
+    images: Images,
+    vendor: VideoVendor,
+    polling: Polling,
+    pusher: Pusher,
+    deadline: Duration,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (database, aws) = tokio::join!(settings::database(), aws_config());
+    let database = database?;
+    let app = App {
+        workspaces: Workspaces::new(&database),
+        images: settings::images(&aws)?,
+        vendor: settings::video_vendor()?,
+        polling: settings::polling(&aws)?,
+        pusher: settings::pusher(&aws, &database)?,
+        deadline: settings::generation_deadline()?,
+    };
+    rest::serve(|request| generate(&app, request)).await
+}
+
+async fn generate(app: &App, request: Request) -> Result<Response<Body>, RestError> {
+    let task_id = app.generate(GenerateRequest::parse(&request)?).await?;
+    Ok(rest::ok(&json!({"task_id": task_id, "status": "generating"})))
+}

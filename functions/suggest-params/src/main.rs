@@ -1,3 +1,71 @@
-//! POST /api/ai/suggest
+//! `POST /api/ai/suggest`: asks the chat model, keeps and tells what it proposes (contract §2, §6).
 
-fn main() {}
+use lambda_http::{Body, Error, Request, Response};
+use serde_json::json;
+use shared::{
+    edge::{
+        rest::{self, RestError},
+        settings,
+    },
+    model::{CollaborationEntry, Event, Members, MotionParams, Owner, Timestamp, UserInput, WorkspaceId},
+    service::{aws_config, chat::ChatModel, push::Pusher, workspaces::Workspaces},
+};
+
+/// What the requests of a process share.
+struct App {
+    workspaces: Workspaces,
+    chat: ChatModel,
+    pusher: Pusher,
+}
+
+struct SuggestRequest {
+    workspace_id: WorkspaceId,
+    user_input: UserInput,
+    current_params: MotionParams,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (database, aws) = tokio::join!(settings::database(), aws_config());
+    let database = database?;
+    let app = App {
+        workspaces: Workspaces::new(&database),
+        chat: settings::chat_model()?,
+        pusher: settings::pusher(&aws, &database)?,
+    };
+    rest::serve(|request| suggest(&app, request)).await
+}
+
+async fn suggest(app: &App, request: Request) -> Result<Response<Body>, RestError> {
+    let owner = Owner::default();
+    let SuggestRequest { workspace_id, user_input, current_params } = parse(&request)?;
+    let snapshot = app.workspaces.snapshot(&owner, workspace_id).await?;
+    let snapshot = snapshot.ok_or_else(RestError::workspace_not_found)?;
+    let suggestions = app
+        .chat
+        .suggest(&user_input, &current_params.or_form(&snapshot.form_data))
+        .await
+        .map_err(|error| RestError::third_party_failed("AI 服务暂时无法给出建议，请稍后重试", error))?;
+    let entry = CollaborationEntry {
+        user_input: user_input.as_str().to_owned(),
+        suggestions: suggestions.clone(),
+        created_at: Timestamp::now(),
+    };
+    let updated_at = app.workspaces.add_suggestions(&owner, workspace_id, &entry).await?;
+    let updated_at = updated_at.ok_or_else(RestError::workspace_not_found)?;
+    app.pusher.tell_all(&owner, &Event::Suggested { workspace_id, entry, updated_at }).await;
+    Ok(rest::ok(&json!({"suggestions": suggestions})))
+}
+
+fn parse(request: &Request) -> Result<SuggestRequest, RestError> {
+    let body = rest::json_body(request)?;
+    let members = Members::of(&body, "body")?;
+    let id = members.str("workspace_id")?;
+    let user_input = UserInput::new(members.str("user_input")?)?;
+    let context = members.optional_members("context")?;
+    let current_params =
+        context.map(|context| context.optional_members("current_params")).transpose()?.flatten();
+    let current_params = current_params.map(MotionParams::parse).transpose()?.unwrap_or_default();
+    let workspace_id = id.parse().map_err(|_| RestError::workspace_not_found())?;
+    Ok(SuggestRequest { workspace_id, user_input, current_params })
+}

@@ -1,3 +1,28 @@
-//! WebSocket route $connect
+//! `$connect`: remembers the connection, so that its owner's events reach it (contract §3).
 
-fn main() {}
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use shared::{
+    edge::{
+        log, settings,
+        websocket::{Event, Response, connection_id},
+    },
+    model::{Owner, describe},
+    service::connections::Connections,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::init();
+    let connections = Connections::new(&settings::database().await?);
+    run(service_fn(|event: LambdaEvent<Event>| connect(&connections, event.payload))).await
+}
+
+async fn connect(connections: &Connections, event: Event) -> Result<Response, Error> {
+    match connections.register(connection_id(&event)?, &Owner::default()).await {
+        Ok(()) => Ok(Response::ok()),
+        Err(error) => {
+            tracing::error!(error = describe(&error), "connection refused");
+            Ok(Response::unavailable())
+        }
+    }
+}

@@ -1,0 +1,181 @@
+use std::time::Duration;
+
+use shared::{
+    edge::rest::RestError,
+    model::{Event, GenerationId, InvalidData, MotionParams, Timestamp, VideoStatus, describe},
+    service::{
+        video_vendor::CreateTaskError,
+        workspaces::generation::{Idempotency, NewGeneration, Outcome, Snapshot},
+    },
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{App, request::GenerateRequest};
+
+/// How long a vendor may take to fetch the picture.
+const IMAGE_LIFE: Duration = Duration::from_secs(60 * 60);
+/// How long a repeat waits for the first request's answer, which needs the vendor's, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Told to people where the vendor may have accepted, but did not say so.
+const OUTCOME_UNKNOWN: &str = "视频服务没有确认任务，结果未知，为避免重复计费不会自动重试";
+
+/// What the answer to an earlier request with the same `Idempotency-Key` says about this one.
+enum Earlier {
+    /// There was none, or one that may be tried again.
+    Nothing,
+    /// It is still being carried out.
+    Pending,
+    /// It got this task.
+    Accepted(String),
+}
+
+impl App {
+    /// Carries out `request`: the id of the vendor's task.
+    pub async fn generate(&self, request: GenerateRequest) -> Result<String, RestError> {
+        let GenerateRequest { owner, workspace_id, image, .. } = &request;
+        let (snapshot, kind) =
+            tokio::join!(self.workspaces.snapshot(owner, *workspace_id), self.images.sniff(owner, image));
+        let mut snapshot = snapshot?;
+        let mut kind = Some(kind);
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let current = snapshot.ok_or_else(RestError::workspace_not_found)?;
+            match earlier_answer(&current, request.idempotency.as_ref())? {
+                Earlier::Accepted(task_id) => return Ok(task_id),
+                Earlier::Pending if Instant::now() >= give_up => {
+                    return Err(RestError::video_in_progress(None));
+                }
+                Earlier::Pending => sleep(LOOK_EVERY).await,
+                Earlier::Nothing if current.video.status == VideoStatus::Generating => {
+                    return Err(RestError::video_in_progress(current.video.task_id.as_deref()));
+                }
+                Earlier::Nothing => {
+                    if let Some(kind) = kind.take() {
+                        kind?
+                            .ok_or_else(RestError::image_not_found)?
+                            .ok_or_else(RestError::unsupported_file_type)?;
+                    }
+                    let image_url = self.images.presign_get(owner, image, IMAGE_LIFE).await?;
+                    let generation = NewGeneration {
+                        id: GenerationId::random(),
+                        idempotency: request.idempotency.clone(),
+                        deadline: self.deadline,
+                    };
+                    if let Some(claimed_at) = self.workspaces.claim(owner, *workspace_id, &generation).await?
+                    {
+                        let params = request.params.clone().or_form(&current.form_data);
+                        return self
+                            .ask_vendor(&request, generation.id, claimed_at, &image_url, &params)
+                            .await;
+                    }
+                    // Another request was faster: what it did shows now.
+                }
+            }
+            snapshot = self.workspaces.snapshot(owner, *workspace_id).await?;
+        }
+    }
+
+    async fn ask_vendor(
+        &self,
+        request: &GenerateRequest,
+        generation: GenerationId,
+        claimed_at: Timestamp,
+        image_url: &str,
+        params: &MotionParams,
+    ) -> Result<String, RestError> {
+        match self.vendor.create_task(&generation, image_url, params).await {
+            Ok(task_id) => self.accepted(request, generation, claimed_at, task_id).await,
+            Err(error) => {
+                let (outcome, reason) = match &error {
+                    CreateTaskError::Refused { reason } => (Outcome::Refused, reason.clone()),
+                    CreateTaskError::Unknown(_) => (Outcome::Unknown, OUTCOME_UNKNOWN.to_owned()),
+                };
+                self.failed(request, &generation, claimed_at, outcome, &reason).await;
+                Err(RestError::third_party_failed(&reason, error))
+            }
+        }
+    }
+
+    /// Records the task and starts its execution, either of which is enough for the video to end well.
+    async fn accepted(
+        &self,
+        request: &GenerateRequest,
+        generation: GenerationId,
+        claimed_at: Timestamp,
+        task_id: String,
+    ) -> Result<String, RestError> {
+        let GenerateRequest { owner, workspace_id, .. } = request;
+        let deadline_ms = i64::try_from(self.deadline.as_millis()).unwrap_or(i64::MAX);
+        let deadline = Timestamp::from_millis(claimed_at.millis().saturating_add(deadline_ms));
+        let (recorded, started) = tokio::join!(
+            self.workspaces.record_task(owner, *workspace_id, &generation, &task_id),
+            self.polling.start(owner, *workspace_id, &generation, &task_id, deadline, 0),
+        );
+        if let Err(error) = &started {
+            tracing::error!(task_id, error = describe(error), "left to the sweeper");
+        }
+        match recorded {
+            Ok(Some(updated_at)) => self.tell(request, VideoStatus::Generating, None, updated_at).await,
+            // The workspace was deleted meanwhile.
+            Ok(None) => {}
+            Err(error) if started.is_ok() => {
+                tracing::error!(task_id, error = describe(&error), "left to the execution");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(task_id)
+    }
+
+    async fn failed(
+        &self,
+        request: &GenerateRequest,
+        generation: &GenerationId,
+        claimed_at: Timestamp,
+        outcome: Outcome,
+        reason: &str,
+    ) {
+        let GenerateRequest { owner, workspace_id, .. } = request;
+        match self.workspaces.fail_claim(owner, *workspace_id, generation, outcome, reason).await {
+            Ok(Some(updated_at)) => {
+                self.tell(request, VideoStatus::Generating, None, claimed_at).await;
+                self.tell(request, VideoStatus::Failed, Some(reason.to_owned()), updated_at).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(error = describe(&error), "failed claim left to the sweeper"),
+        }
+    }
+
+    async fn tell(
+        &self,
+        request: &GenerateRequest,
+        status: VideoStatus,
+        error: Option<String>,
+        updated_at: Timestamp,
+    ) {
+        let workspace_id = request.workspace_id;
+        let event = Event::VideoStatus { workspace_id, status, video_url: None, error, updated_at };
+        self.pusher.tell_all(&request.owner, &event).await;
+    }
+}
+
+fn earlier_answer(snapshot: &Snapshot, given: Option<&Idempotency>) -> Result<Earlier, RestError> {
+    let (Some(given), Some(newest)) = (given, &snapshot.generation) else { return Ok(Earlier::Nothing) };
+    match &newest.idempotency {
+        Some(first) if first.key == given.key && first.request != given.request => {
+            let message = "这个 Idempotency-Key 已用于另一个请求，请换一个";
+            return Err(InvalidData::new("Idempotency-Key", message).into());
+        }
+        Some(first) if first.key == given.key => {}
+        _ => return Ok(Earlier::Nothing),
+    }
+    match newest.outcome {
+        None => Ok(Earlier::Pending),
+        Some(Outcome::Refused) => Ok(Earlier::Nothing),
+        Some(Outcome::Accepted) => Ok(Earlier::Accepted(snapshot.video.task_id.clone().unwrap_or_default())),
+        Some(Outcome::Unknown) => {
+            Err(RestError::third_party(snapshot.video.error.as_deref().unwrap_or(OUTCOME_UNKNOWN)))
+        }
+    }
+}

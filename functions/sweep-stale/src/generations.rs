@@ -1,0 +1,64 @@
+use futures_util::{StreamExt, stream};
+use shared::{
+    model::{Timestamp, describe},
+    service::{
+        database::DatabaseError,
+        workspaces::generation::{Ending, Outcome, Stale},
+    },
+};
+
+use crate::{App, BATCH, CONCURRENCY};
+
+/// Told to people where nobody knows whether the vendor has accepted: it died on the way.
+const OUTCOME_UNKNOWN: &str = "生成请求中断，结果未知，为避免重复计费不会自动重试";
+
+impl App {
+    pub async fn sweep_generations(&self) -> Result<(), DatabaseError> {
+        let stale = self.workspaces.stale(BATCH).await?;
+        stream::iter(stale)
+            .for_each_concurrent(CONCURRENCY, |stale| async move {
+                if let Err(error) = self.sweep_generation(&stale).await {
+                    // The next sweep finds it again.
+                    tracing::error!(generation_id = %stale.id, error = describe(&error), "generation not swept");
+                }
+            })
+            .await;
+        Ok(())
+    }
+
+    async fn sweep_generation(&self, stale: &Stale) -> Result<(), DatabaseError> {
+        let Stale { owner, workspace_id, id, .. } = stale;
+        let ending = match &stale.task_id {
+            Some(task_id) if Timestamp::now() < stale.deadline => {
+                return self.poll_again(stale, task_id).await;
+            }
+            Some(_) => Ending::overdue(),
+            None => Ending::Failed { error: OUTCOME_UNKNOWN.to_owned() },
+        };
+        let ended = match &ending {
+            Ending::Failed { error } if stale.task_id.is_none() => {
+                self.workspaces.fail_claim(owner, *workspace_id, id, Outcome::Unknown, error).await?
+            }
+            _ => self.workspaces.finish(owner, *workspace_id, id, &ending).await?,
+        };
+        if let Some(updated_at) = ended {
+            tracing::warn!(generation_id = %id, task_id = stale.task_id, "generation given up");
+            self.pusher.tell_all(owner, &ending.into_event(*workspace_id, updated_at)).await;
+        }
+        Ok(())
+    }
+
+    /// The task has lost its execution. To die between the two steps costs two minutes: then it is found again.
+    async fn poll_again(&self, stale: &Stale, task_id: &str) -> Result<(), DatabaseError> {
+        if self.workspaces.take_over(stale).await? {
+            let attempt = stale.attempt + 1;
+            let Stale { owner, workspace_id, id, deadline, .. } = stale;
+            tracing::warn!(generation_id = %id, task_id, attempt, "polling again");
+            let started = self.polling.start(owner, *workspace_id, id, task_id, *deadline, attempt).await;
+            if let Err(error) = started {
+                tracing::error!(generation_id = %id, error = describe(&error), "left to the next sweep");
+            }
+        }
+        Ok(())
+    }
+}

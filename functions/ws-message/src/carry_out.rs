@@ -1,0 +1,143 @@
+use shared::{
+    model::{
+        Answer, Command, Created, Event, FieldUpdates, OrderIndex, Owner, Sender, Timestamp, WorkspaceId,
+        describe,
+    },
+    service::{
+        connections::Connection,
+        database::DatabaseError,
+        push::log_unknown_audience,
+        workspaces::{Creation, Deletion, Reordering, Update},
+    },
+};
+
+use crate::App;
+
+/// What came of a write: the answer, and what the owner's other connections are told, if anything.
+type Written = (Answer, Option<Event>);
+
+impl App {
+    /// Carries out a frame of the connection `connection_id`, and tells the owner's other connections.
+    pub async fn carry_out(
+        &self,
+        owner: &Owner,
+        connection_id: &str,
+        sender: &Sender,
+        sent_at: Timestamp,
+        command: Command,
+    ) -> Answer {
+        let write = async {
+            match command {
+                Command::Ping => Ok((Answer::Pong {}, None)),
+                Command::Create { order_index } => self.create(owner, sender, order_index).await,
+                Command::Update { workspace_id, updates, unchanged_since } => {
+                    self.update(owner, sender, sent_at, workspace_id, updates, unchanged_since).await
+                }
+                Command::Delete { workspace_id } => self.delete(owner, sender, workspace_id).await,
+                Command::Reorder { places } => self.reorder(owner, sender, sent_at, &places).await,
+            }
+        };
+        // Whom to tell is looked up while the write runs.
+        let (written, audience) = tokio::join!(write, self.connections.of(owner));
+        match written {
+            Ok((answer, event)) => {
+                if let Some(event) = event {
+                    self.tell_others(connection_id, audience, &event).await;
+                }
+                answer
+            }
+            Err(error) => {
+                tracing::error!(error = describe(&error), "frame failed");
+                Answer::database_failed()
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        owner: &Owner,
+        sender: &Sender,
+        order_index: Option<OrderIndex>,
+    ) -> Result<Written, DatabaseError> {
+        Ok(match self.workspaces.create(owner, sender.request, order_index).await? {
+            Creation::New(workspace) => {
+                let created = Created {
+                    workspace_id: workspace.id,
+                    order_index: workspace.order_index,
+                    created_at: workspace.created_at,
+                };
+                (Answer::Created(created), Some(Event::Created { created, workspace }))
+            }
+            Creation::Repeat(created) => (Answer::Created(created), None),
+        })
+    }
+
+    async fn update(
+        &self,
+        owner: &Owner,
+        sender: &Sender,
+        sent_at: Timestamp,
+        workspace_id: WorkspaceId,
+        updates: FieldUpdates,
+        unchanged_since: Option<Timestamp>,
+    ) -> Result<Written, DatabaseError> {
+        let updated = self.workspaces.update(owner, workspace_id, sender, sent_at, updates, unchanged_since);
+        Ok(match updated.await? {
+            Update::Applied { applied: updates, updated_at } => {
+                let event = Event::Updated { workspace_id, updates, updated_at };
+                let is_told = !matches!(&event, Event::Updated { updates, .. } if updates.is_empty());
+                (Answer::SyncConfirm { workspace_id, updated_at }, is_told.then_some(event))
+            }
+            Update::Repeat { updated_at } => (Answer::SyncConfirm { workspace_id, updated_at }, None),
+            Update::Conflict { updated_at } => (Answer::conflict(workspace_id, updated_at), None),
+            Update::Invalid(fault) => (Answer::invalid(fault), None),
+            Update::NotFound => (Answer::workspace_not_found(workspace_id.to_string()), None),
+        })
+    }
+
+    async fn delete(
+        &self,
+        owner: &Owner,
+        sender: &Sender,
+        workspace_id: WorkspaceId,
+    ) -> Result<Written, DatabaseError> {
+        Ok(match self.workspaces.delete(owner, workspace_id, sender.request).await? {
+            Deletion::Deleted => (Answer::Deleted { workspace_id }, Some(Event::Deleted { workspace_id })),
+            Deletion::Repeat => (Answer::Deleted { workspace_id }, None),
+            Deletion::NotFound => (Answer::workspace_not_found(workspace_id.to_string()), None),
+        })
+    }
+
+    async fn reorder(
+        &self,
+        owner: &Owner,
+        sender: &Sender,
+        sent_at: Timestamp,
+        places: &[(WorkspaceId, OrderIndex)],
+    ) -> Result<Written, DatabaseError> {
+        let confirm = Answer::ReorderConfirm { success: true };
+        Ok(match self.workspaces.reorder(owner, sender, sent_at, places).await? {
+            Reordering::Applied(reorder_map) => {
+                let is_told = !reorder_map.is_empty();
+                (confirm, is_told.then_some(Event::Reordered { reorder_map }))
+            }
+            Reordering::Repeat => (confirm, None),
+            Reordering::NotFound(id) => (Answer::workspace_not_found(id.to_string()), None),
+        })
+    }
+
+    async fn tell_others(
+        &self,
+        connection_id: &str,
+        audience: Result<Vec<Connection>, DatabaseError>,
+        event: &Event,
+    ) {
+        match audience {
+            Ok(mut connections) => {
+                connections.retain(|connection| connection.id != connection_id);
+                self.pusher.tell(connections, event).await;
+            }
+            Err(error) => log_unknown_audience(&error),
+        }
+    }
+}

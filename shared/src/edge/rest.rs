@@ -1,0 +1,203 @@
+//! The REST envelope and the error codes (contract §1), and the loop that serves a REST route.
+
+use std::{error::Error as StdError, future::Future};
+
+use lambda_http::{
+    Body, Error, Request, Response,
+    http::{HeaderValue, StatusCode, header},
+    service_fn,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::log;
+use crate::{
+    model::{InvalidData, describe},
+    service::{database::DatabaseError, images::ImageStoreError},
+};
+
+/// After which a client may try again where a dependency can't be reached.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// Why a request is not carried out: what the client is told, and what is logged.
+#[derive(Debug)]
+pub struct RestError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Option<Value>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl RestError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: None, cause: None }
+    }
+
+    fn caused_by(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Box::new(cause)), ..self }
+    }
+
+    /// 404 `WORKSPACE_NOT_FOUND`
+    pub fn workspace_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "WORKSPACE_NOT_FOUND", "工作空间不存在")
+    }
+
+    /// 404 `IMAGE_NOT_FOUND`
+    pub fn image_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "IMAGE_NOT_FOUND", "图片不存在，请重新上传")
+    }
+
+    /// 409 `VIDEO_IN_PROGRESS`; the running task may not be known yet.
+    pub fn video_in_progress(task_id: Option<&str>) -> Self {
+        let details = Some(json!({"task_id": task_id}));
+        Self {
+            details, ..Self::new(StatusCode::CONFLICT, "VIDEO_IN_PROGRESS", "视频正在生成中，请等待完成")
+        }
+    }
+
+    /// 413 `FILE_TOO_LARGE`
+    pub fn file_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "FILE_TOO_LARGE", "图片不能超过 10 MB")
+    }
+
+    /// 415 `UNSUPPORTED_FILE_TYPE`
+    pub fn unsupported_file_type() -> Self {
+        let message = "只支持 JPEG、PNG 和 WebP 格式的图片";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_FILE_TYPE", message)
+    }
+
+    /// 502 `THIRD_PARTY_ERROR`; `message` is for people.
+    pub fn third_party(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "THIRD_PARTY_ERROR", message)
+    }
+
+    /// 502 `THIRD_PARTY_ERROR` with what is logged about it.
+    pub fn third_party_failed(message: &str, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::third_party(message).caused_by(cause)
+    }
+
+    fn unavailable() -> Self {
+        let message = "服务暂时不可用，请稍后重试";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
+    }
+
+    fn into_response(self) -> Response<Body> {
+        if let Some(cause) = &self.cause {
+            tracing::error!(code = self.code, error = describe(&**cause), "request failed");
+        }
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(details) = self.details {
+            error["details"] = details;
+        }
+        let mut response = envelope(self.status, &json!({"success": false, "error": error}));
+        // What isn't there now may be there in a moment.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+/// 400 `INVALID_PARAMS`
+impl From<InvalidData> for RestError {
+    fn from(fault: InvalidData) -> Self {
+        let details = Some(json!({"field": fault.field}));
+        Self { details, ..Self::new(StatusCode::BAD_REQUEST, "INVALID_PARAMS", fault.message) }
+    }
+}
+
+/// 503 where the database can't be reached, else 500 `DB_ERROR`
+impl From<DatabaseError> for RestError {
+    fn from(cause: DatabaseError) -> Self {
+        let error = if cause.is_unreachable() {
+            Self::unavailable()
+        } else {
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DB_ERROR", "数据库操作失败，请稍后重试")
+        };
+        error.caused_by(cause)
+    }
+}
+
+/// 503: the contract has no code of its own for a failing store.
+impl From<ImageStoreError> for RestError {
+    fn from(cause: ImageStoreError) -> Self {
+        Self::unavailable().caused_by(cause)
+    }
+}
+
+/// 200 with `data` in the envelope.
+pub fn ok(data: &impl Serialize) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Success<'a, T> {
+        success: bool,
+        data: &'a T,
+    }
+    envelope(StatusCode::OK, &Success { success: true, data })
+}
+
+fn envelope(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // Every key is a string and every number finite, so there is nothing that could fail.
+    let mut response = Response::new(Body::Text(serde_json::to_string(body).unwrap_or_default()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// The body of `request` as JSON.
+pub fn json_body(request: &Request) -> Result<Value, InvalidData> {
+    serde_json::from_slice(request.body()).map_err(|_| InvalidData::new("body", "请求体不是有效的 JSON"))
+}
+
+/// The text of a header, where the request has it.
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Serves a REST route for as long as the process lives. What `handle` fails with is logged here and nowhere else.
+pub async fn serve<H, F>(handle: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Result<Response<Body>, RestError>> + Send,
+{
+    log::init();
+    lambda_http::run(service_fn(|request| {
+        let answer = handle(request);
+        async { Ok::<_, Error>(answer.await.unwrap_or_else(RestError::into_response)) }
+    }))
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(response: Response<Body>) -> (u16, Value) {
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(response.body()).unwrap())
+    }
+
+    #[test]
+    fn errors_have_the_envelope_of_the_contract() {
+        let (status, body) = read(RestError::from(InvalidData::new("size", "太小")).into_response());
+        assert_eq!(status, 400);
+        assert_eq!(
+            body,
+            json!({"success": false, "error": {"code": "INVALID_PARAMS", "message": "太小", "details": {"field": "size"}}})
+        );
+        let (status, body) = read(RestError::video_in_progress(None).into_response());
+        assert_eq!(status, 409);
+        assert_eq!(body["error"]["details"], json!({"task_id": null}));
+        assert_eq!(read(RestError::workspace_not_found().into_response()).1["error"].get("details"), None);
+    }
+
+    #[test]
+    fn unavailable_says_when_to_come_back() {
+        let response = RestError::unavailable().into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "5");
+    }
+}

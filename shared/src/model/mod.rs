@@ -1,0 +1,31 @@
+//! What is true without any I/O. A value of these types is valid: it was checked when it was built.
+
+mod describe;
+mod event;
+mod frame;
+mod image;
+mod invalid;
+mod members;
+mod owner;
+mod sender;
+mod suggestion;
+mod timestamp;
+mod update;
+mod value;
+mod video;
+mod workspace;
+
+pub use describe::describe;
+pub use event::{Answer, ErrorCode, Event};
+pub use frame::{Command, Frame, Refusal, RejectedFrame};
+pub use image::{ImageKind, ImageName, MAX_IMAGE_BYTES};
+pub use invalid::InvalidData;
+pub use members::Members;
+pub use owner::Owner;
+pub use sender::{ClientKey, RequestKey, Sender};
+pub use suggestion::{CollaborationEntry, Suggestions, UserInput};
+pub use timestamp::Timestamp;
+pub use update::{FieldUpdates, UpdatePath};
+pub use value::LeafValue;
+pub use video::{GenerationId, MotionParams, Video, VideoStatus};
+pub use workspace::{Created, OrderIndex, ParseWorkspaceIdError, Workspace, WorkspaceId};

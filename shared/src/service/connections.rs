@@ -1,0 +1,119 @@
+//! The open WebSocket connections: who is told what happens to an owner's workspaces.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::{
+    Collection,
+    bson::{Bson, DateTime, Document, doc},
+    options::WriteConcern,
+};
+use serde::Deserialize;
+
+use super::database::{Database, DatabaseError, literal};
+use crate::model::Owner;
+
+/// A connection that was silent for this long is sent nothing, and is closed by the next sweep (contract §3).
+const SILENCE: Duration = Duration::from_secs(60);
+/// How old `last_seen` gets before a frame renews it: a write for each frame would say nothing more.
+const RENEWAL: Duration = Duration::from_secs(15);
+/// The gateway closes a connection after 2 hours; a row that outlives that by more than this is forgotten by itself.
+const LIFE: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
+/// A younger connection's socket may not be open yet, so that a push to it is refused as if it were gone.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// An open connection, as far as is known.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Connection {
+    /// The gateway's id of it.
+    #[serde(rename = "_id")]
+    pub id: String,
+    connected_at: DateTime,
+}
+
+impl Connection {
+    /// Whether its socket is surely open, so that "gone" means gone.
+    pub fn is_established(&self) -> bool {
+        self.connected_at <= ago(OPENING)
+    }
+}
+
+/// The rows of the open connections.
+#[derive(Clone, Debug)]
+pub struct Connections(Collection<Document>);
+
+impl Connections {
+    /// Those in `database`.
+    pub fn new(database: &Database) -> Self {
+        Self(database.connections())
+    }
+
+    /// Remembers a connection that is about to open: from now on its owner's events reach it.
+    pub async fn register(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
+        self.renew(id, owner, WriteConcern::majority()).await
+    }
+
+    /// Notes that a connection is alive: `last_seen` is renewed if it is old.
+    ///
+    /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it.
+    /// Not worth waiting for the majority: a lost renewal is made good by the next frame.
+    pub async fn seen(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
+        self.renew(id, owner, WriteConcern::nodes(1)).await
+    }
+
+    async fn renew(
+        &self,
+        id: &str,
+        owner: &Owner,
+        acknowledged_by: WriteConcern,
+    ) -> Result<(), DatabaseError> {
+        let keep_or = |field: &str, fresh: Bson| doc! {"$ifNull": [format!("${field}"), fresh]};
+        let is_old = doc! {"$lt": ["$last_seen", {"$subtract": ["$$NOW", millis(RENEWAL)]}]};
+        let renew = doc! {"$set": {
+            "owner": keep_or("owner", literal(owner.as_str()).into()),
+            "connected_at": keep_or("connected_at", "$$NOW".into()),
+            "expires_at": keep_or("expires_at", doc! {"$add": ["$$NOW", millis(LIFE)]}.into()),
+            "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
+        }};
+        let update = self.0.update_one(doc! {"_id": id}, vec![renew]).upsert(true);
+        update.write_concern(acknowledged_by).await?;
+        Ok(())
+    }
+
+    /// Forgets a connection that is closed.
+    pub async fn forget(&self, id: &str) -> Result<(), DatabaseError> {
+        self.0.delete_one(doc! {"_id": id}).await?;
+        Ok(())
+    }
+
+    /// Forgets connections that are closed.
+    pub async fn forget_all(&self, ids: &[String]) -> Result<(), DatabaseError> {
+        if !ids.is_empty() {
+            self.0.delete_many(doc! {"_id": {"$in": ids}}).await?;
+        }
+        Ok(())
+    }
+
+    /// The connections of `owner` that were heard from lately.
+    pub async fn of(&self, owner: &Owner) -> Result<Vec<Connection>, DatabaseError> {
+        let filter = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
+        let rows = self.0.clone_with_type();
+        Ok(rows.find(filter).projection(doc! {"connected_at": 1}).await?.try_collect().await?)
+    }
+
+    /// The connections, of whomever, that were not heard from lately: at most `limit`, the longest silent first.
+    pub async fn silent(&self, limit: i64) -> Result<Vec<Connection>, DatabaseError> {
+        let filter = doc! {"last_seen": {"$lte": ago(SILENCE)}};
+        let rows = self.0.clone_with_type();
+        let found = rows.find(filter).sort(doc! {"last_seen": 1}).limit(limit);
+        Ok(found.projection(doc! {"connected_at": 1}).await?.try_collect().await?)
+    }
+}
+
+fn ago(duration: Duration) -> DateTime {
+    DateTime::from_millis(DateTime::now().timestamp_millis().saturating_sub(millis(duration)))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

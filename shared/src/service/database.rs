@@ -1,0 +1,148 @@
+//! The MongoDB deployment: one client for a process, and what its failures mean.
+
+use std::time::Duration;
+
+use mongodb::{
+    Client, Collection,
+    bson::{Bson, DateTime, Document, doc, oid::ObjectId},
+    error::{Error as MongoError, ErrorKind, WriteFailure},
+    options::{ClientOptions, ReadConcern, WriteConcern},
+};
+
+use crate::model::{Timestamp, WorkspaceId};
+
+/// Must leave a function time to answer within the gateway's 29 s; the driver's own default of 30 s does not.
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A process has one event at a time, and an event at most this many operations side by side.
+const MAX_POOL_SIZE: u32 = 4;
+/// A connection that was idle for longer than this has probably not outlived a freeze.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// The database failed.
+#[derive(Debug, thiserror::Error)]
+#[error("database {}", if *unreachable { "unreachable" } else { "failed" })]
+pub struct DatabaseError {
+    unreachable: bool,
+    #[source]
+    source: Box<MongoError>,
+}
+
+impl DatabaseError {
+    /// Whether there was nobody to talk to, rather than an operation that failed.
+    pub const fn is_unreachable(&self) -> bool {
+        self.unreachable
+    }
+}
+
+impl From<MongoError> for DatabaseError {
+    fn from(source: MongoError) -> Self {
+        let unreachable = matches!(
+            *source.kind,
+            ErrorKind::ServerSelection { .. }
+                | ErrorKind::Io(_)
+                | ErrorKind::ConnectionPoolCleared { .. }
+                | ErrorKind::DnsResolve { .. }
+        );
+        Self { unreachable, source: Box::new(source) }
+    }
+}
+
+/// A handle on the database; clones share its client.
+#[derive(Clone, Debug)]
+pub struct Database(mongodb::Database);
+
+impl Database {
+    /// Prepares a client for `uri`. Connections are made when they are needed.
+    ///
+    /// All writes wait for the majority, and all reads see only what the majority has: what was acknowledged, or shown,
+    /// is never rolled back.
+    pub async fn connect(uri: &str, name: &str) -> Result<Self, DatabaseError> {
+        let mut options = ClientOptions::parse(uri).await?;
+        options.app_name = Some("motionboard".to_owned());
+        options.server_selection_timeout = Some(SERVER_SELECTION_TIMEOUT);
+        options.connect_timeout = Some(CONNECT_TIMEOUT);
+        options.max_pool_size = Some(MAX_POOL_SIZE);
+        options.min_pool_size = Some(0);
+        options.max_idle_time = Some(MAX_IDLE_TIME);
+        options.write_concern = Some(WriteConcern::majority());
+        options.read_concern = Some(ReadConcern::majority());
+        let database = options.default_database.take().unwrap_or_else(|| name.to_owned());
+        Ok(Self(Client::with_options(options)?.database(&database)))
+    }
+
+    /// Makes the indexes that are not there yet. Nothing is wrong without them, only slow and untidy.
+    pub async fn ensure_indexes(&self) -> Result<(), DatabaseError> {
+        let index = |collection: &str, name: &str, keys: Document, ttl: bool| {
+            let mut index = doc! {"name": name, "key": keys};
+            if ttl {
+                // Counted from the date in the field itself.
+                index.insert("expireAfterSeconds", 0);
+            }
+            doc! {"createIndexes": collection, "indexes": [index]}
+        };
+        let board = doc! {"owner": 1, "deleted_at": 1, "order_index": 1, "created_at": 1, "_id": 1};
+        for command in [
+            index(WORKSPACES, "board", board, false),
+            index(WORKSPACES, "generating", doc! {"video.status": 1, "video.generation.polled_at": 1}, false),
+            index(WORKSPACES, "tombstones", doc! {"expires_at": 1}, true),
+            index(CONNECTIONS, "owner", doc! {"owner": 1, "last_seen": 1}, false),
+            index(CONNECTIONS, "silent", doc! {"last_seen": 1}, false),
+            index(CONNECTIONS, "expired", doc! {"expires_at": 1}, true),
+        ] {
+            self.0.run_command(command).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn workspaces(&self) -> Collection<Document> {
+        self.0.collection(WORKSPACES)
+    }
+
+    pub(super) fn connections(&self) -> Collection<Document> {
+        self.0.collection(CONNECTIONS)
+    }
+
+    pub(super) fn owners(&self) -> Collection<Document> {
+        self.0.collection("owners")
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        self.0.client()
+    }
+}
+
+const WORKSPACES: &str = "workspaces";
+const CONNECTIONS: &str = "connections";
+
+pub(super) fn date(timestamp: Timestamp) -> DateTime {
+    DateTime::from_millis(timestamp.millis())
+}
+
+pub(super) fn timestamp(date: DateTime) -> Timestamp {
+    Timestamp::from_millis(date.timestamp_millis())
+}
+
+pub(super) fn object_id(id: WorkspaceId) -> ObjectId {
+    ObjectId::from_bytes(id.to_bytes())
+}
+
+pub(super) fn workspace_id(id: ObjectId) -> WorkspaceId {
+    WorkspaceId::from_bytes(id.bytes())
+}
+
+/// A value in an aggregation expression that is a value, whatever is in it: without this a text that begins with `$`
+/// would be read as the name of a field.
+pub(super) fn literal(value: impl Into<Bson>) -> Document {
+    doc! {"$literal": value.into()}
+}
+
+/// Whether a document with this `_id`, or another unique key, was there already.
+pub(super) fn is_duplicate_key(error: &MongoError) -> bool {
+    const DUPLICATE_KEY: i32 = 11_000;
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(failure)) => failure.code == DUPLICATE_KEY,
+        ErrorKind::Command(failure) => failure.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}

@@ -1,0 +1,198 @@
+//! The pictures in S3. The key is `uploads/<owner>/<name>`; the contract's `uploads/<name>` is the public name.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::{
+    Client,
+    config::RequestChecksumCalculation,
+    error::{ProvideErrorMetadata, SdkError},
+    presigning::{PresignedRequest, PresigningConfig},
+    primitives::ByteStream,
+};
+use bytes::Bytes;
+
+use crate::model::{ImageKind, ImageName, Owner, Timestamp};
+
+/// How long a browser may take to begin its upload.
+const PUT_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// The store of the pictures failed.
+#[derive(Debug, thiserror::Error)]
+#[error("image store {}", if *unreachable { "unreachable" } else { "failed" })]
+pub struct ImageStoreError {
+    unreachable: bool,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ImageStoreError {
+    /// Whether there was nobody to talk to, rather than an operation that failed.
+    pub const fn is_unreachable(&self) -> bool {
+        self.unreachable
+    }
+}
+
+impl<E, R> From<SdkError<E, R>> for ImageStoreError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    fn from(source: SdkError<E, R>) -> Self {
+        let unreachable = matches!(source, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
+        Self { unreachable, source: Box::new(source) }
+    }
+}
+
+/// A picture as it is stored.
+#[derive(Debug)]
+pub struct StoredImage {
+    /// Its entity tag, with the quotes.
+    pub etag: String,
+    /// Its size in bytes.
+    pub size: u64,
+    body: ByteStream,
+}
+
+impl StoredImage {
+    /// The bytes of it.
+    pub async fn bytes(self) -> Result<Bytes, ImageStoreError> {
+        let body = self.body.collect().await;
+        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
+            .map_err(|source| ImageStoreError { unreachable: true, source: Box::new(source) })
+    }
+}
+
+/// Permission to upload one picture straight to the store.
+#[derive(Debug)]
+pub struct PresignedUpload {
+    /// Where to.
+    pub url: String,
+    /// The headers that the browser must set. It sets `content-length` itself.
+    pub headers: Vec<(String, String)>,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// The pictures of all owners.
+#[derive(Clone, Debug)]
+pub struct Images {
+    client: Client,
+    bucket: String,
+}
+
+impl Images {
+    /// Those in `bucket`.
+    pub fn new(aws: &SdkConfig, bucket: String) -> Self {
+        // A presigned upload must not ask for a checksum that a browser would have to compute.
+        let config = aws_sdk_s3::config::Builder::from(aws)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .build();
+        Self { client: Client::from_conf(config), bucket }
+    }
+
+    /// Stores a new picture.
+    pub async fn put(&self, owner: &Owner, name: &ImageName, content: Bytes) -> Result<(), ImageStoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key(owner, name));
+        put.content_type(name.kind().content_type()).body(content.into()).send().await?;
+        Ok(())
+    }
+
+    /// Permission to store a new picture of exactly `size` bytes, once: type, length and absence are signed.
+    pub async fn presign_put(
+        &self,
+        owner: &Owner,
+        name: &ImageName,
+        size: u64,
+    ) -> Result<PresignedUpload, ImageStoreError> {
+        let expires_at = Timestamp::from_millis(
+            Timestamp::now().millis() + i64::try_from(PUT_LIFE.as_millis()).unwrap_or_default(),
+        );
+        let put = self.client.put_object().bucket(&self.bucket).key(key(owner, name));
+        let request = put
+            .content_type(name.kind().content_type())
+            .content_length(i64::try_from(size).unwrap_or(i64::MAX))
+            .if_none_match("*")
+            .presigned(expiring(PUT_LIFE)?)
+            .await?;
+        let headers = request
+            .headers()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        Ok(PresignedUpload { url: request.uri().to_owned(), headers: headers.collect(), expires_at })
+    }
+
+    /// An address at which anybody can read the picture for `life`. Whether there is one isn't looked at.
+    pub async fn presign_get(
+        &self,
+        owner: &Owner,
+        name: &ImageName,
+        life: Duration,
+    ) -> Result<String, ImageStoreError> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
+        let request: PresignedRequest = get.presigned(expiring(life)?).await?;
+        Ok(request.uri().to_owned())
+    }
+
+    /// The kind of a picture by its first bytes: `None` where there is no such picture, `Some(None)` where what is there
+    /// is none.
+    pub async fn sniff(
+        &self,
+        owner: &Owner,
+        name: &ImageName,
+    ) -> Result<Option<Option<ImageKind>>, ImageStoreError> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
+        let found = match get.range(format!("bytes=0-{}", ImageKind::SNIFF_BYTES - 1)).send().await {
+            Ok(found) => found,
+            // An empty object has no first byte.
+            Err(error) if error.code() == Some("InvalidRange") => return Ok(Some(None)),
+            Err(error) => return absent_or(error),
+        };
+        let image = StoredImage { etag: String::new(), size: 0, body: found.body };
+        Ok(Some(ImageKind::sniff(&image.bytes().await?)))
+    }
+
+    /// The entity tag of a picture, with the quotes, or `None` where there is no such picture.
+    pub async fn etag(&self, owner: &Owner, name: &ImageName) -> Result<Option<String>, ImageStoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key(owner, name));
+        match head.send().await {
+            Ok(found) => Ok(Some(found.e_tag.unwrap_or_default())),
+            Err(error) => absent_or(error),
+        }
+    }
+
+    /// A picture, its bytes not read yet, or `None` where there is no such picture.
+    pub async fn get(&self, owner: &Owner, name: &ImageName) -> Result<Option<StoredImage>, ImageStoreError> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
+        match get.send().await {
+            Ok(found) => Ok(Some(StoredImage {
+                etag: found.e_tag.unwrap_or_default(),
+                size: u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default(),
+                body: found.body,
+            })),
+            Err(error) => absent_or(error),
+        }
+    }
+}
+
+fn key(owner: &Owner, name: &ImageName) -> String {
+    format!("uploads/{owner}/{name}")
+}
+
+fn expiring(life: Duration) -> Result<PresigningConfig, ImageStoreError> {
+    PresigningConfig::expires_in(life)
+        .map_err(|source| ImageStoreError { unreachable: false, source: Box::new(source) })
+}
+
+/// A HEAD has no body to carry an error code in, so its status has to do.
+fn absent_or<T, E>(
+    error: SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
+) -> Result<Option<T>, ImageStoreError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match error.raw_response().map(|response| response.status().as_u16()) {
+        Some(404) => Ok(None),
+        _ => Err(error.into()),
+    }
+}

@@ -1,0 +1,349 @@
+//! The generations of videos, as a workspace's document keeps them under `video.generation`:
+//!
+//! - `id`: what every later write of the generation is conditional on.
+//! - `key`, `request`: hashes of the `Idempotency-Key` and of the request that came with it.
+//! - `outcome`: what became of asking the vendor, see [`Outcome`]; `null` while that isn't known.
+//! - `claimed_at`, `polled_at`, `deadline_at`, `attempt`: by which the sweeper finds what was left lying.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::bson::{DateTime, Document, doc};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Workspaces, alive, moved_forward};
+use crate::{
+    model::{Event, GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
+    service::database::{DatabaseError, literal, object_id, timestamp, workspace_id},
+};
+
+/// A claim that has no task after this long is abandoned, and a task that wasn't asked about for this long has lost its
+/// execution (decision 3 in the house's design).
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60);
+
+/// What became of asking the vendor for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is a task.
+    Accepted,
+    /// There is surely none, so asking again costs nothing.
+    Refused,
+    /// There may be one: asking again may be paid twice.
+    Unknown,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A generation that is about to be claimed.
+#[derive(Debug)]
+pub struct NewGeneration {
+    /// Its id.
+    pub id: GenerationId,
+    /// What a repeat of the request is recognised by.
+    pub idempotency: Option<Idempotency>,
+    /// After which it is given up.
+    pub deadline: Duration,
+}
+
+/// What a repeat of a request is recognised by: hashes of its `Idempotency-Key` and of all that it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Idempotency {
+    /// Of the key.
+    pub key: String,
+    /// Of what it came with.
+    pub request: String,
+}
+
+/// The newest generation of a workspace.
+#[derive(Debug, Deserialize)]
+pub struct Generation {
+    /// Its id.
+    pub id: GenerationId,
+    /// What a repeat of its request is recognised by.
+    #[serde(default)]
+    pub idempotency: Option<Idempotency>,
+    /// What became of asking the vendor; `None` while that isn't known.
+    pub outcome: Option<Outcome>,
+}
+
+/// What of a workspace matters to its videos.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The form.
+    pub form_data: Map<String, Value>,
+    /// The newest video.
+    pub video: Video,
+    /// The generation of that video, if it ever had one.
+    pub generation: Option<Generation>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// How a generation ends.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// With a video.
+    Completed {
+        /// Where it can be watched.
+        url: String,
+    },
+    /// Without.
+    Failed {
+        /// Why, in Chinese.
+        error: String,
+    },
+}
+
+impl Ending {
+    /// The end of a generation that is past its deadline.
+    pub fn overdue() -> Self {
+        Self::Failed { error: "视频生成超时".to_owned() }
+    }
+
+    /// What an owner's connections are told about it.
+    pub fn into_event(self, workspace_id: WorkspaceId, updated_at: Timestamp) -> Event {
+        let (status, video_url, error) = match self {
+            Self::Completed { url } => (VideoStatus::Completed, Some(url), None),
+            Self::Failed { error } => (VideoStatus::Failed, None, Some(error)),
+        };
+        Event::VideoStatus { workspace_id, status, video_url, error, updated_at }
+    }
+}
+
+/// A generation that was left lying.
+#[derive(Debug)]
+pub struct Stale {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its id.
+    pub id: GenerationId,
+    /// The vendor's task, if there is one.
+    pub task_id: Option<String>,
+    /// When it is given up.
+    pub deadline: Timestamp,
+    /// How many executions were started for it after the first.
+    pub attempt: i32,
+}
+
+impl Workspaces {
+    /// What of a workspace matters to its videos, or `None` where there is no such workspace.
+    pub async fn snapshot(&self, owner: &Owner, id: WorkspaceId) -> Result<Option<Snapshot>, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Stored {
+            form_data: Map<String, Value>,
+            video: StoredVideo,
+            updated_at: DateTime,
+        }
+        #[derive(Deserialize)]
+        struct StoredVideo {
+            #[serde(flatten)]
+            video: Video,
+            generation: Option<Generation>,
+        }
+        let stored: Option<Stored> = self
+            .documents
+            .clone_with_type()
+            .find_one(alive(owner, id))
+            .projection(doc! {"form_data": 1, "video": 1, "updated_at": 1})
+            .await?;
+        Ok(stored.map(|stored| Snapshot {
+            form_data: stored.form_data,
+            video: stored.video.video,
+            generation: stored.video.generation,
+            updated_at: timestamp(stored.updated_at),
+        }))
+    }
+
+    /// Claims the workspace for a generation: from now on its video is being made, and its last one is gone. The new
+    /// `updated_at`, or `None` where another generation is running, or the workspace isn't there.
+    pub async fn claim(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &NewGeneration,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        let mut filter = alive(owner, id);
+        filter.insert("video.status", doc! {"$ne": VideoStatus::Generating.as_str()});
+        let idempotency = generation.idempotency.as_ref();
+        let idempotency = idempotency.map(|given| doc! {"key": &given.key, "request": &given.request});
+        let deadline_ms = i64::try_from(generation.deadline.as_millis()).unwrap_or(i64::MAX);
+        let video = doc! {
+            "status": VideoStatus::Generating.as_str(), "task_id": null, "url": null, "error": null,
+            "generation": {
+                "id": generation.id.as_str(),
+                "idempotency": literal(idempotency),
+                "outcome": null,
+                "claimed_at": "$$NOW",
+                "polled_at": "$$NOW",
+                "deadline_at": {"$add": ["$$NOW", deadline_ms]},
+                "attempt": literal(0),
+            },
+        };
+        // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.
+        let claim = doc! {"$set": {"video": {"$mergeObjects": [video]}, "updated_at": moved_forward()}};
+        self.change(filter, claim).await
+    }
+
+    /// Records the task that the vendor made for a claim. The new `updated_at`, or `None` where the generation is no
+    /// longer the workspace's, or has ended.
+    pub async fn record_task(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        task_id: &str,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        let change = doc! {
+            "video.task_id": literal(task_id),
+            "video.generation.outcome": Outcome::Accepted.as_str(),
+            "video.generation.polled_at": "$$NOW",
+        };
+        self.change_running(owner, id, generation, change).await
+    }
+
+    /// Ends a running generation. The new `updated_at`, or `None` where it is no longer the workspace's, or has ended.
+    pub async fn finish(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        ending: &Ending,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        let change = match ending {
+            Ending::Completed { url } => {
+                doc! {"video.status": VideoStatus::Completed.as_str(), "video.url": literal(url)}
+            }
+            Ending::Failed { error } => {
+                doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)}
+            }
+        };
+        self.change_running(owner, id, generation, change).await
+    }
+
+    /// Ends a claim that got no task, and keeps why for repeats of the request.
+    pub async fn fail_claim(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        outcome: Outcome,
+        error: &str,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        let change = doc! {
+            "video.status": VideoStatus::Failed.as_str(),
+            "video.error": literal(error),
+            "video.generation.outcome": outcome.as_str(),
+        };
+        self.change_running(owner, id, generation, change).await
+    }
+
+    async fn change_running(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        mut change: Document,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        change.insert("updated_at", moved_forward());
+        self.change(running(owner, id, generation), doc! {"$set": change}).await
+    }
+
+    /// Notes that a running generation is being asked about, and its task, which could not be recorded if the database
+    /// failed at that moment. `false` where it isn't running any more.
+    pub async fn note_poll(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        task_id: &str,
+    ) -> Result<bool, DatabaseError> {
+        let note = doc! {
+            "$set": {"video.task_id": task_id, "video.generation.outcome": Outcome::Accepted.as_str()},
+            "$currentDate": {"video.generation.polled_at": true},
+        };
+        Ok(self.documents.update_one(running(owner, id, generation), note).await?.matched_count > 0)
+    }
+
+    /// Takes over a task that lost its execution: `false` where somebody else was faster.
+    pub async fn take_over(&self, stale: &Stale) -> Result<bool, DatabaseError> {
+        let mut filter = running(&stale.owner, stale.workspace_id, &stale.id);
+        filter.insert("video.generation.attempt", stale.attempt);
+        let take = doc! {
+            "$inc": {"video.generation.attempt": 1},
+            "$currentDate": {"video.generation.polled_at": true},
+        };
+        Ok(self.documents.update_one(filter, take).await?.matched_count > 0)
+    }
+
+    /// Running generations, of whomever, that were left lying or are past their deadline: at most `limit`.
+    pub async fn stale(&self, limit: i64) -> Result<Vec<Stale>, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Stored {
+            #[serde(rename = "_id")]
+            id: mongodb::bson::oid::ObjectId,
+            owner: String,
+            video: StoredVideo,
+        }
+        #[derive(Deserialize)]
+        struct StoredVideo {
+            task_id: Option<String>,
+            generation: StoredGeneration,
+        }
+        #[derive(Deserialize)]
+        struct StoredGeneration {
+            id: GenerationId,
+            deadline_at: DateTime,
+            attempt: i32,
+        }
+        let now = DateTime::now();
+        let abandoned_ms = i64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(i64::MAX);
+        let abandoned = DateTime::from_millis(now.timestamp_millis().saturating_sub(abandoned_ms));
+        let filter = doc! {
+            "video.status": VideoStatus::Generating.as_str(),
+            "deleted_at": null,
+            "$or": [
+                // A claim is not polled, so its `polled_at` is when it was made.
+                {"video.generation.polled_at": {"$lt": abandoned}},
+                {"video.generation.deadline_at": {"$lt": now}, "video.task_id": {"$ne": null}},
+            ],
+        };
+        let documents = self.documents.clone_with_type::<Stored>();
+        let found = documents
+            .find(filter)
+            .sort(doc! {"video.generation.polled_at": 1})
+            .limit(limit)
+            .projection(doc! {"owner": 1, "video": 1});
+        let stale = found.await?.map_ok(|stored| Stale {
+            owner: Owner::from_stored(stored.owner),
+            workspace_id: workspace_id(stored.id),
+            id: stored.video.generation.id,
+            task_id: stored.video.task_id,
+            deadline: timestamp(stored.video.generation.deadline_at),
+            attempt: stored.video.generation.attempt,
+        });
+        Ok(stale.try_collect().await?)
+    }
+}
+
+/// The filter for a workspace whose running generation is `generation`.
+fn running(owner: &Owner, id: WorkspaceId, generation: &GenerationId) -> Document {
+    doc! {
+        "_id": object_id(id),
+        "owner": owner.as_str(),
+        "deleted_at": null,
+        "video.status": VideoStatus::Generating.as_str(),
+        "video.generation.id": generation.as_str(),
+    }
+}
