@@ -2,7 +2,7 @@
 //! acknowledgements are what the functions rely on, and no imitation has them.
 //!
 //! Three sources, in this order: the address in `MONGODB_URI`; a `mongod` on the `PATH`; a pinned `mongod` that is
-//! fetched once (module [`binary`]). The last two are started here as a replica set of one member, which is what
+//! fetched once. The last two are started here as a replica set of one member, which is what
 //! transactions need.
 
 mod binary;
