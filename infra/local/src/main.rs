@@ -1,3 +1,73 @@
-//! `cargo run`: starts the local stack.
+//! `cargo run`: starts the local stack, says when it is ready, and stops it on Ctrl-C.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use local::args::Args;
+use local::lambda::Profile;
+use local::log;
+use local::stack::{Config, Stack};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    log::install();
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<()> {
+    let mut end = End::new()?;
+    let config = Config {
+        port: args.port,
+        data: args.data,
+        fresh: args.fresh,
+        profile: if args.release { Profile::Release } else { Profile::Dev },
+        parameters: args.parameters.into_iter().collect(),
+        video_duration: args.video_seconds,
+        mongodb_uri: std::env::var("MONGODB_URI").ok().filter(|uri| !uri.is_empty()),
+        ..Config::of_project(&std::env::current_dir()?)?
+    };
+    let stack = tokio::select! {
+        stack = Stack::start(config) => stack?,
+        () = end.asked() => return Ok(()),
+    };
+    println!("ready {} (WebSocket {})", stack.url(), stack.websocket_url());
+    end.asked().await;
+    println!("stopping");
+    tokio::select! {
+        () = stack.stop() => {}
+        // Impatience is respected: the processes die with this one.
+        () = end.asked() => {}
+    }
+    Ok(())
+}
+
+/// Ctrl-C, and the polite signals of whoever supervises this process.
+struct End {
+    signals: [Signal; 3],
+}
+
+impl End {
+    fn new() -> Result<Self> {
+        let of = |kind| signal(kind);
+        let signals = [of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?];
+        Ok(Self { signals })
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

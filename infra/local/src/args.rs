@@ -1,0 +1,67 @@
+//! The options of `cargo run` (contract §5).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Motionboard's cloud on this machine: REST and WebSocket on one port, from template.yaml.
+#[derive(Debug, Parser)]
+#[command(name = "local")]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 3001)]
+    pub port: u16,
+    /// Where data is kept.
+    #[arg(long, value_name = "DIR", default_value = ".local")]
+    pub data: PathBuf,
+    /// Begin empty.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Build the functions as they are deployed.
+    #[arg(long)]
+    pub release: bool,
+    /// A parameter of template.yaml; may be repeated.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
+    /// How long a simulated video takes.
+    #[arg(long, value_name = "N", default_value = "8", value_parser = seconds)]
+    pub video_seconds: Duration,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must look like Name=Value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it must be a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_and_options() {
+        let args = Args::try_parse_from(["local"]).unwrap();
+        assert_eq!(
+            (args.port, args.data, args.video_seconds),
+            (3001, ".local".into(), Duration::from_secs(8))
+        );
+        let args = Args::try_parse_from([
+            "local",
+            "--parameter",
+            "A=b=c",
+            "--parameter",
+            "D=",
+            "--video-seconds",
+            "0.5",
+        ]);
+        let args = args.unwrap();
+        assert_eq!(args.parameters, [("A".to_owned(), "b=c".to_owned()), ("D".to_owned(), String::new())]);
+        assert_eq!(args.video_seconds, Duration::from_millis(500));
+        assert!(Args::try_parse_from(["local", "--parameter", "A"]).is_err());
+    }
+}

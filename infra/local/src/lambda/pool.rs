@@ -1,0 +1,210 @@
+//! The processes of one function: who gets the next event.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout};
+
+use super::error::{FunctionError, InvokeError};
+use super::journal::Entry;
+use super::report::Report;
+use super::worker::{Delivery, Worker, Workers};
+use crate::sync::lock;
+use crate::template::Function;
+
+/// The most processes of one function. A laptop can't run a thousand, so events beyond it wait for a process...
+const PROCESSES: usize = 32;
+/// ...until as many are under way as an AWS account runs by default. Then they are refused, as there.
+const CONCURRENCY: usize = 1000;
+/// A process that hasn't asked for an event by then is given up.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// One function with its processes.
+pub struct Pool {
+    function: Function,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    workers: Arc<Workers>,
+    permits: Arc<Semaphore>,
+    under_way: AtomicUsize,
+    /// Processes that wait for an event; the most recently used is the last.
+    resting: Mutex<Vec<Arc<Worker>>>,
+}
+
+/// How one attempt went.
+struct Attempt {
+    outcome: Result<Bytes, InvokeError>,
+    took: Duration,
+    init: Option<Duration>,
+    entry: Entry,
+}
+
+impl Pool {
+    pub fn new(
+        function: Function,
+        binary: PathBuf,
+        environment: Vec<(String, String)>,
+        workers: Arc<Workers>,
+    ) -> Self {
+        let processes = function.reserved_concurrency.unwrap_or(PROCESSES).min(PROCESSES);
+        let permits = Arc::new(Semaphore::new(processes));
+        Self {
+            function,
+            binary,
+            environment,
+            workers,
+            permits,
+            under_way: AtomicUsize::new(0),
+            resting: Mutex::default(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.function.name
+    }
+
+    pub fn arn(&self) -> &str {
+        &self.function.arn
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.function.directory
+    }
+
+    pub fn timeout(&self) -> Duration {
+        self.function.timeout
+    }
+
+    /// A process that waits for an event.
+    pub fn rest(&self, worker: Arc<Worker>) {
+        let mut resting = lock(&self.resting);
+        // A process may ask again if its connection broke.
+        if resting.iter().all(|other| other.id != worker.id) {
+            resting.push(worker);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn resting(&self) -> usize {
+        lock(&self.resting).len()
+    }
+
+    /// Whether the process was at rest, from where it is taken.
+    pub fn forget(&self, worker: &Worker) -> bool {
+        let mut resting = lock(&self.resting);
+        let before = resting.len();
+        resting.retain(|other| other.id != worker.id);
+        resting.len() < before
+    }
+
+    pub async fn invoke(self: &Arc<Self>, payload: Bytes) -> (Result<Bytes, InvokeError>, Report) {
+        let refused = |error| (Err(error), Report::not_started(self.name()));
+        if payload.len() > super::REQUEST_LIMIT {
+            return refused(InvokeError::PayloadTooLarge);
+        }
+        let Some(_place) = Place::take(self) else {
+            return refused(InvokeError::Throttled(self.name().to_owned()));
+        };
+        loop {
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                return refused(InvokeError::Stopped);
+            };
+            match self.attempt(payload.clone(), permit).await {
+                Ok(Some(attempt)) => {
+                    let report = Report::new(self.name(), attempt.took, attempt.init, attempt.entry);
+                    return (attempt.outcome, report);
+                }
+                // The process had ended while it was at rest, and never saw the event.
+                Ok(None) => {}
+                Err(error) => return refused(error),
+            }
+        }
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        payload: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Option<Attempt>, InvokeError> {
+        let begun = Instant::now();
+        let rested = lock(&self.resting).pop();
+        let is_cold = rested.is_none();
+        let worker = match rested {
+            Some(worker) => worker,
+            None => self.workers.start(self, &self.binary, &self.environment).await.map_err(|error| {
+                InvokeError::Service(format!("{} cannot be started: {error}", self.binary.display()))
+            })?,
+        };
+        let entry = worker.journal.begin();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let (started, has_started) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        let delivery = Delivery {
+            request_id: request_id.clone(),
+            trace_id: trace_id(),
+            payload,
+            started,
+            answer,
+            permit,
+        };
+        if worker.deliver(delivery).is_err() && !is_cold {
+            return Ok(None);
+        }
+
+        let (outcome, took, init) = match timeout(INIT_LIMIT, has_started).await {
+            Ok(Ok(start)) => {
+                let init = is_cold.then(|| start - begun);
+                let outcome = match timeout(self.function.timeout, answered).await {
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(_)) => Err(FunctionError::exited(&request_id, "unknown")),
+                    Err(_) => {
+                        worker.end();
+                        Err(FunctionError::timed_out(&request_id, self.function.timeout.as_secs_f64()))
+                    }
+                };
+                (outcome, start.elapsed(), init)
+            }
+            Ok(Err(_)) if !is_cold => return Ok(None),
+            Ok(Err(_)) => {
+                let how = worker.exit().await;
+                let error = worker.init_error().unwrap_or_else(|| FunctionError::exited(&request_id, &how));
+                (Err(error), begun.elapsed(), None)
+            }
+            Err(_) => {
+                worker.end();
+                (Err(FunctionError::timed_out(&request_id, INIT_LIMIT.as_secs_f64())), begun.elapsed(), None)
+            }
+        };
+        Ok(Some(Attempt { outcome: outcome.map_err(InvokeError::Function), took, init, entry }))
+    }
+}
+
+/// One of the executions that may be under way at the same time.
+struct Place<'a>(&'a Pool);
+
+impl<'a> Place<'a> {
+    fn take(pool: &'a Pool) -> Option<Self> {
+        let limit = pool.function.reserved_concurrency.unwrap_or(CONCURRENCY);
+        let place = Self(pool);
+        // Dropping `place` gives it back if there was none.
+        (pool.under_way.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+fn trace_id() -> String {
+    let (now, random) = (jiff::Timestamp::now().as_second(), uuid::Uuid::new_v4().simple().to_string());
+    format!("Root=1-{now:08x}-{};Parent={};Sampled=0", &random[..24], &random[16..])
+}

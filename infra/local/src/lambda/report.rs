@@ -1,0 +1,49 @@
+//! What there is to say about one call, for the log.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::journal::Entry;
+use crate::log;
+
+/// One call of a function: how long it took, cold or warm, and what it wrote.
+pub struct Report {
+    function: String,
+    took: Duration,
+    /// How long a new process needed until it asked for the event; `None` for one that was there.
+    init: Option<Duration>,
+    journal: Option<Entry>,
+}
+
+impl Report {
+    pub(super) fn new(function: &str, took: Duration, init: Option<Duration>, journal: Entry) -> Self {
+        Self { function: function.to_owned(), took, init, journal: Some(journal) }
+    }
+
+    pub(super) fn not_started(function: &str) -> Self {
+        Self { function: function.to_owned(), took: Duration::ZERO, init: None, journal: None }
+    }
+
+    /// Writes the line of this call, and the function's own lines under it.
+    pub fn log(self, what: impl Display, status: impl Display) {
+        let (what, status) = (what.to_string(), status.to_string());
+        // In the background: the answer need not wait until the last line was read from the pipe.
+        tokio::spawn(async move {
+            let called = self.journal.is_some();
+            let lines = match self.journal {
+                Some(journal) => journal.finish().await,
+                None => Vec::new(),
+            };
+            tracing::info!(
+                target: log::CALL,
+                what,
+                status,
+                function = self.function,
+                ms = self.took.as_secs_f64() * 1000.0,
+                cold_ms = self.init.map(|init| init.as_secs_f64() * 1000.0),
+                called,
+                lines = lines.join("\n"),
+            );
+        });
+    }
+}

@@ -1,0 +1,248 @@
+//! Everything together: what `cargo run` starts, and what tests start many times in one process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use crate::gateway::http::HttpGateway;
+use crate::gateway::management;
+use crate::gateway::websocket::{Connections, WebSocketGateway};
+use crate::lambda::{Binaries, Endpoints, Functions, Profile};
+use crate::mongod::Database;
+use crate::process::Spawner;
+use crate::schedule::Schedule;
+use crate::server::{Listener, Server};
+use crate::simulation::chat;
+use crate::simulation::vendor::Vendor;
+use crate::states::Machines;
+use crate::template::Blueprint;
+use crate::{s3, services};
+
+/// How long the `$disconnect` of open connections may take when the stack stops.
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where on the internal port the simulated vendors are.
+const VENDOR: &str = "/simulation/vendor";
+const CHAT: &str = "/simulation/chat";
+
+/// What can be chosen; contract §5.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Path of `template.yaml`.
+    pub template: PathBuf,
+    /// The public port on 127.0.0.1; 0 is any that is free.
+    pub port: u16,
+    /// Where data is kept.
+    pub data: PathBuf,
+    /// Whether to begin empty.
+    pub fresh: bool,
+    /// How the functions are built.
+    pub profile: Profile,
+    /// Parameters of the template.
+    pub parameters: BTreeMap<String, String>,
+    /// How long a simulated generation takes.
+    pub video_duration: Duration,
+    /// A database to use instead of the stack's own.
+    pub mongodb_uri: Option<String>,
+    /// Functions that are built already.
+    pub binaries: Option<Binaries>,
+}
+
+impl Config {
+    /// The defaults, for the project that `directory` is in: the nearest one upwards with a `template.yaml`.
+    pub fn of_project(directory: &Path) -> Result<Self> {
+        let root = directory.ancestors().find(|directory| directory.join("template.yaml").is_file());
+        let root =
+            root.with_context(|| format!("there is no template.yaml in {} or above", directory.display()))?;
+        Ok(Self {
+            template: root.join("template.yaml"),
+            port: 3001,
+            data: root.join(".local"),
+            fresh: false,
+            profile: Profile::Dev,
+            parameters: BTreeMap::new(),
+            video_duration: Duration::from_secs(8),
+            mongodb_uri: None,
+            binaries: None,
+        })
+    }
+}
+
+/// A running stack.
+pub struct Stack {
+    address: SocketAddr,
+    internal_url: String,
+    functions: Functions,
+    websocket: Option<Arc<WebSocketGateway>>,
+    machines: Machines,
+    schedules: Vec<Schedule>,
+    public: Server,
+    internal: Server,
+    buckets: s3::Handle,
+    database: Database,
+    _spawner: Spawner,
+}
+
+/// What stands on the public port.
+#[derive(Clone)]
+struct FrontDoor {
+    http: Option<Arc<HttpGateway>>,
+    websocket: Option<Arc<WebSocketGateway>>,
+}
+
+impl Stack {
+    /// Starts everything that the template says. When this returns, the first request can be served.
+    pub async fn start(config: Config) -> Result<Self> {
+        // What can be wrong is found before anything slow is begun.
+        let blueprint = Blueprint::read(&config.template)?;
+        blueprint.check(&config.parameters)?;
+        let public = Listener::bind(config.port).await?;
+        let internal = Listener::bind(0).await?;
+        let spawner = Spawner::new()?;
+        let binaries = match &config.binaries {
+            Some(binaries) => binaries.clone(),
+            None => Binaries::build(&blueprint, config.profile).await?,
+        };
+
+        if config.fresh {
+            services::empty(&config.data)?;
+        }
+        let tools = blueprint.root().join(".local");
+        let database = Database::open(config.mongodb_uri.clone(), &config.data, &tools).await?;
+        let parameters = parameters(&config, &blueprint, &database, &internal.url());
+        let template = blueprint.resolve(&parameters)?;
+        if let (true, Some(uri), Some(name)) =
+            (config.fresh, &config.mongodb_uri, blueprint.value("MongoDatabase", &parameters))
+        {
+            services::empty_database(uri, &name).await?;
+        }
+        let vendor = Vendor::open(&config.data, &public.url(), config.video_duration)?;
+        let machines = services::state_machines(&template)?;
+        let planned = services::schedules(&template)?;
+        let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
+
+        let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
+        let endpoints = Endpoints {
+            s3: s3_url,
+            states: internal.url(),
+            management: format!("{}/{stage}", internal.url()),
+        };
+        let functions =
+            Functions::new(&template.functions, &binaries, internal.address(), &endpoints, &spawner)?;
+        let machines = services::run_machines(machines, functions.clone());
+
+        let connections = Connections::default();
+        let http =
+            template.http_api.as_ref().map(|api| HttpGateway::new(api, functions.clone())).transpose()?;
+        let websocket = template.websocket_api.as_ref();
+        let websocket = websocket
+            .map(|api| WebSocketGateway::new(api, functions.clone(), connections.clone()))
+            .transpose()?;
+
+        let inside = functions
+            .router()
+            .merge(machines.router())
+            .merge(management::router(stage, connections))
+            .nest(VENDOR, vendor.router())
+            .nest(CHAT, chat::router());
+        let door = FrontDoor { http, websocket: websocket.clone() };
+        let outside = Router::new().fallback(enter).with_state(door).merge(vendor.videos());
+        let (address, internal_url) = (public.address(), internal.url());
+        let (internal, public) = (internal.serve(inside), public.serve(outside));
+        let schedules =
+            planned.into_iter().map(|planned| services::run_schedule(planned, functions.clone())).collect();
+        Ok(Self {
+            address,
+            internal_url,
+            functions,
+            websocket,
+            machines,
+            schedules,
+            public,
+            internal,
+            buckets,
+            database,
+            _spawner: spawner,
+        })
+    }
+
+    /// Where REST is: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the WebSocket is: `ws://127.0.0.1:PORT`.
+    pub fn websocket_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Where the services for functions are: the Runtime API, the Invoke API, the management API.
+    pub fn internal_url(&self) -> &str {
+        &self.internal_url
+    }
+
+    /// The functions, to call one without a gateway.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// Stops everything, and leaves no process behind.
+    pub async fn stop(self) {
+        let disconnect = async {
+            if let Some(websocket) = &self.websocket {
+                // Longer than this nobody waits for a hanging `$disconnect`, which is best effort in the cloud too.
+                let _ = timeout(DISCONNECT_LIMIT, websocket.stop()).await;
+            }
+        };
+        drop(self.schedules);
+        self.machines.shutdown();
+        tokio::join!(disconnect, self.public.stop());
+        self.functions.stop().await;
+        tokio::join!(self.internal.stop(), self.buckets.stop(), self.database.stop());
+    }
+}
+
+/// The parameters that the local stack gives where the user gave nothing: only it knows these addresses.
+fn parameters(
+    config: &Config,
+    blueprint: &Blueprint,
+    database: &Database,
+    internal_url: &str,
+) -> BTreeMap<String, String> {
+    let mut parameters = config.parameters.clone();
+    for (name, value) in [
+        ("MongoUri", database.uri().to_owned()),
+        ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
+        ("ChatUrl", format!("{internal_url}{CHAT}")),
+    ] {
+        let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
+        if blueprint.has_parameter(name) && is_empty {
+            parameters.insert(name.to_owned(), value);
+        }
+    }
+    parameters
+}
+
+async fn enter(
+    State(door): State<FrontDoor>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response {
+    match (&door.websocket, &door.http) {
+        (Some(websocket), _) if WebSocketGateway::is_upgrade(request.headers()) => {
+            websocket.serve(request, peer.ip()).await
+        }
+        (_, Some(http)) => http.serve(request, peer.ip()).await,
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
