@@ -202,12 +202,21 @@ impl Board {
         all.into_iter().find(|workspace| workspace["_id"] == id).expect("not in the list")
     }
 
+    /// An upload by a form, as a browser sends one.
+    pub fn form(&self, content: &[u8], file_name: &str, content_type: &str) -> RequestBuilder {
+        let head = format!(
+            "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{file_name}\"\r\n\
+             Content-Type: {content_type}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content, b"\r\n--X--\r\n"].concat();
+        let request = self.request(Method::POST, "/api/upload/image");
+        request.header("content-type", "multipart/form-data; boundary=X").body(body)
+    }
+
     /// Uploads a picture: its `image_url`.
     pub async fn upload(&self, content: &[u8]) -> String {
-        let part = reqwest::multipart::Part::bytes(content.to_vec()).file_name("picture");
-        let form = reqwest::multipart::Form::new().part("image", part);
-        let request = self.request(Method::POST, "/api/upload/image").multipart(form);
-        self.send(request).await.data()["image_url"].as_str().unwrap().to_owned()
+        let uploaded = self.send(self.form(content, "picture", "image/png")).await.data();
+        uploaded["image_url"].as_str().unwrap().to_owned()
     }
 
     /// Calls a function of the template without a gateway, as `aws lambda invoke` does.

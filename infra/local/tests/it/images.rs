@@ -33,13 +33,8 @@ async fn put(board: &Board, permission: &Value, content: Vec<u8>) -> Response {
 #[tokio::test]
 async fn a_picture_goes_up_in_a_form_and_comes_down_again() {
     let board = Board::start().await;
-    let form = |content: &[u8], file_name: &str, content_type: &str| {
-        let part = reqwest::multipart::Part::bytes(content.to_vec()).file_name(file_name.to_owned());
-        let part = part.mime_str(content_type).unwrap();
-        board.request(Method::POST, "/api/upload/image").multipart(reqwest::multipart::Form::new().part("image", part))
-    };
     // Whatever name and type claim, the content decides.
-    let uploaded = board.send(form(PNG, "evil.html", "text/html")).await.data();
+    let uploaded = board.send(board.form(PNG, "evil.html", "text/html")).await.data();
     let url = uploaded["image_url"].as_str().unwrap();
     let name = url.strip_prefix("/api/uploads/").unwrap();
     assert_eq!(uploaded["image_path"], format!("uploads/{name}"));
@@ -62,11 +57,11 @@ async fn a_picture_goes_up_in_a_form_and_comes_down_again() {
     let answer = board.request(Method::GET, url).header("if-none-match", "\"other\"").send().await.unwrap();
     assert_eq!(answer.status(), 200);
 
-    let jpeg = board.send(form(b"\xFF\xD8\xFF\xE0 and so on", "x.png", "image/png")).await.data();
+    let jpeg = board.send(board.form(b"\xFF\xD8\xFF\xE0 and so on", "x.png", "image/png")).await.data();
     assert!(jpeg["image_url"].as_str().unwrap().ends_with(".jpg"));
-    let webp = board.send(form(b"RIFF\x10\x00\x00\x00WEBPVP8 ", "x", "image/webp")).await.data();
+    let webp = board.send(board.form(b"RIFF\x10\x00\x00\x00WEBPVP8 ", "x", "image/webp")).await.data();
     assert!(webp["image_url"].as_str().unwrap().ends_with(".webp"));
-    board.send(form(b"GIF89a", "x.png", "image/png")).await.refused(415, "UNSUPPORTED_FILE_TYPE");
+    board.send(board.form(b"GIF89a", "x.png", "image/png")).await.refused(415, "UNSUPPORTED_FILE_TYPE");
     board.stop().await;
 }
 
@@ -95,7 +90,7 @@ async fn a_form_without_a_picture_is_refused() {
 #[tokio::test]
 async fn a_permission_is_for_a_possible_picture() {
     let board = Board::start().await;
-    let ask = |body: Value| async { board.post("/api/upload/image", &body).await };
+    let ask = async |body: Value| board.post("/api/upload/image", &body).await;
     ask(json!({"content_type": "image/gif", "size": 5})).await.refused(415, "UNSUPPORTED_FILE_TYPE");
     ask(json!({"content_type": "", "size": 5})).await.refused(415, "UNSUPPORTED_FILE_TYPE");
     ask(json!({"content_type": "image/png", "size": 10 * 1024 * 1024 + 1})).await.refused(413, "FILE_TOO_LARGE");
@@ -177,9 +172,7 @@ async fn what_was_never_uploaded_is_not_found() {
 async fn a_form_that_lambda_cannot_take_is_refused_by_the_gateway() {
     let board = Board::start().await;
     let upload = |size: usize| {
-        let part = reqwest::multipart::Part::bytes(large_png(size));
-        let form = reqwest::multipart::Form::new().part("image", part);
-        board.send(board.request(Method::POST, "/api/upload/image").multipart(form))
+        board.send(board.form(&large_png(size), "large.png", "image/png"))
     };
     assert_eq!(upload(4_400_000).await.status, 200);
     assert_eq!(upload(4_900_000).await.status, 413);

@@ -2,14 +2,10 @@
 //! real MongoDB and a real S3 protocol. A module for each part of the wire contract.
 
 mod board;
-mod process;
 mod socket;
 
-mod connections;
-mod generation;
 mod images;
 mod rest;
-mod suggestions;
 mod workspace_frames;
 mod workspace_order;
 mod workspace_sync;

@@ -1,6 +1,9 @@
 //! Contract §3, §6: frames of one client that are processed at the same time, twice and out of order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
 
 use proptest::{
     prelude::*,
@@ -134,47 +137,46 @@ fn history() -> impl Strategy<Value = (Vec<Written>, Vec<usize>, u64)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_history_of_one_client_gives_the_same_document() {
     let board = Board::start().await;
-    let mut socket = board.connect().await;
-    let start = now();
-    let mut case = 0;
-    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
-    let mut run = async |(frames, repeats, seed): (Vec<Written>, Vec<usize>, u64)| {
-        case += 1;
-        let id = socket.create().await;
-        let mut expected: HashMap<&str, String> = HashMap::new();
-        let mut sent: Vec<Value> = Vec::new();
-        for (n, frame) in frames.iter().enumerate() {
-            let updates: BTreeMap<&str, String> =
-                frame.iter().map(|(path, value)| (PATHS[*path], format!("{value} of frame {n}"))).collect();
-            expected.extend(updates.clone());
-            sent.push(json!({
-                "type": "workspace.update", "timestamp": start + n as i64, "request_id": format!("{case}-{n}"),
-                "client_id": "tab", "data": {"workspace_id": id, "updates": updates},
-            }));
-        }
-        sent.extend(repeats.iter().map(|n| sent[*n].clone()).collect::<Vec<_>>());
-        shuffle(&mut sent, seed);
-        for frame in &sent {
-            socket.send(frame).await;
-        }
-        confirm_all(&mut socket, sent.len()).await;
-        let stored = board.workspace(&id).await;
-        let data = json!({"workspace_id": id});
-        socket.expect("workspace.delete", data, "workspace.deleted").await;
-        for (path, value) in expected {
-            let pointer = format!("/{}", path.replace('.', "/"));
-            if stored.pointer(&pointer) != Some(&json!(value)) {
-                return Err(TestCaseError::fail(format!("{path} should be {value:?}: {}", stored["form_data"])));
-            }
-        }
-        Ok(())
+    let socket = RefCell::new(board.connect().await);
+    let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
+    let converges = |history| {
+        let mut socket = socket.borrow_mut();
+        let converged = converges(&board, &mut socket, history);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(converged))
     };
-    let cell = std::cell::RefCell::new(&mut run);
-    let result = runner.run(&history(), |history| {
-        tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async { (cell.borrow_mut())(history).await })
-        })
-    });
-    result.unwrap();
+    TestRunner::new(config).run(&history(), converges).unwrap();
     board.stop().await;
+}
+
+async fn converges(
+    board: &Board,
+    socket: &mut Socket,
+    (frames, repeats, seed): (Vec<Written>, Vec<usize>, u64),
+) -> Result<(), TestCaseError> {
+    let id = socket.create().await;
+    let start = now();
+    let mut expected: HashMap<&str, String> = HashMap::new();
+    let mut sent: Vec<Value> = Vec::new();
+    for (n, frame) in frames.iter().enumerate() {
+        let updates: BTreeMap<&str, String> =
+            frame.iter().map(|(path, value)| (PATHS[*path], format!("{value} of frame {n}"))).collect();
+        expected.extend(updates.clone());
+        sent.push(json!({
+            "type": "workspace.update", "timestamp": start + n as i64, "request_id": format!("{id}-{n}"),
+            "client_id": "tab", "data": {"workspace_id": id, "updates": updates},
+        }));
+    }
+    sent.extend(repeats.iter().map(|n| sent[*n].clone()).collect::<Vec<_>>());
+    shuffle(&mut sent, seed);
+    for frame in &sent {
+        socket.send(frame).await;
+    }
+    confirm_all(socket, sent.len()).await;
+    let stored = board.workspace(&id).await;
+    socket.expect("workspace.delete", json!({"workspace_id": id}), "workspace.deleted").await;
+    for (path, value) in expected {
+        let found = stored.pointer(&format!("/{}", path.replace('.', "/")));
+        prop_assert_eq!(found, Some(&json!(value)), "{} in {}", path, stored["form_data"]);
+    }
+    Ok(())
 }
