@@ -67,8 +67,7 @@ impl Database {
         options.max_idle_time = Some(MAX_IDLE_TIME);
         options.write_concern = Some(WriteConcern::majority());
         options.read_concern = Some(ReadConcern::majority());
-        let database = options.default_database.take().unwrap_or_else(|| name.to_owned());
-        Ok(Self(Client::with_options(options)?.database(&database)))
+        Ok(Self(Client::with_options(options)?.database(name)))
     }
 
     /// Makes the indexes that are not there yet. Nothing is wrong without them, only slow and untidy.

@@ -2,13 +2,14 @@
 //! acknowledgements are what the functions rely on, and no imitation has them.
 //!
 //! Three sources, in this order: the address in `MONGODB_URI`; a `mongod` on the `PATH`; a pinned `mongod` that is
-//! fetched once (module [`binary`]). The last two are started here as a replica set of one member, which is what
+//! fetched once. The last two are started here as a replica set of one member, which is what
 //! transactions need.
 
 mod binary;
 mod replica_set;
 mod server;
 
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,6 @@ use mongodb::options::ClientOptions;
 use server::Server;
 
 /// A database that the stack may use: somebody else's, or one that lives as long as this value.
-#[derive(Debug)]
 pub struct Database {
     uri: String,
     own: Option<Own>,
@@ -70,6 +70,13 @@ impl Database {
         if let Some(own) = self.own {
             own.server.stop().await;
         }
+    }
+}
+
+impl fmt::Debug for Database {
+    /// Without the address, which may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Database").field("own", &self.own).finish_non_exhaustive()
     }
 }
 

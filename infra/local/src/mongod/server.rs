@@ -127,6 +127,15 @@ fn command(binary: &Path, directory: &Path, port: u16, log: &Path) -> anyhow::Re
         // Ctrl-C on the terminal is for the stack, which stops the functions first.
         .process_group(0)
         .kill_on_drop(true);
+    #[cfg(target_os = "linux")]
+    die_with_parent(&mut command);
+    Ok(command)
+}
+
+/// Has the kernel end the process when this one is gone, however that came about. Elsewhere than on Linux a crash of
+/// the stack leaves it behind.
+#[cfg(target_os = "linux")]
+fn die_with_parent(command: &mut Command) {
     let stack = std::process::id();
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl and getppid are, and nothing
     // here allocates.
@@ -142,7 +151,6 @@ fn command(binary: &Path, directory: &Path, port: u16, log: &Path) -> anyhow::Re
             Ok(())
         });
     }
-    Ok(command)
 }
 
 /// Starts the process from a thread of its own, which ends when the returned sender is dropped.

@@ -55,7 +55,7 @@ pub(super) fn preflight(rules: &[CorsRule], headers: &HeaderMap) -> Response<Bod
         rule.allows_headers(&wanted).then_some((rule, granted))
     });
     let Some((rule, granted)) = matching else {
-        let message = "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, \
+        let message = "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, \
                        request method / Access-Control-Request-Method or Access-Control-Request-Headers are not \
                        whitelisted by the resource's CORS spec.";
         return refuse(StatusCode::FORBIDDEN, "AccessForbidden", message);

@@ -165,6 +165,9 @@ async fn what_is_not_there_has_the_error_code_of_s3() {
     assert_eq!(bucket.into_service_error().meta().code(), Some("NoSuchBucket"));
     let created = stack.s3.create_bucket().bucket("fresh").send().await.unwrap_err();
     assert_eq!(created.into_service_error().meta().code(), Some("NotImplemented"));
+    stack.put("empty.png", b"").await.unwrap();
+    let range = stack.s3.get_object().bucket(BUCKET).key("empty.png").range("bytes=0-15").send().await;
+    assert_eq!(range.unwrap_err().into_service_error().meta().code(), Some("InvalidRange"));
     let head = stack.s3.head_object().bucket(BUCKET).key("none.png").send().await.unwrap_err();
     assert!(head.into_service_error().is_not_found());
 }

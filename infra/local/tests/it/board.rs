@@ -1,0 +1,248 @@
+//! A stack of one's own for each test, and an HTTP client of it.
+
+use std::{
+    path::Path,
+    sync::{OnceLock, mpsc},
+    time::Duration,
+};
+
+use local::{
+    lambda::Binaries,
+    mongod,
+    stack::{Config, Stack},
+    template::Blueprint,
+};
+use mongodb::{
+    Collection,
+    bson::{Document, doc},
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::socket::Socket;
+
+/// The picture of the tests: it begins like a PNG, and that is all that anybody looks at.
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00";
+
+/// The polling of the tests: as often as can be.
+const POLL_SECONDS: &str = "1";
+const VIDEO_DURATION: Duration = Duration::from_millis(500);
+
+/// A running stack with a database and a data directory of its own.
+pub struct Board {
+    stack: Stack,
+    http: reqwest::Client,
+    database: mongodb::Database,
+    _data: TempDir,
+}
+
+/// What the API answered.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        Self { status, headers, body }
+    }
+
+    /// The `data` of a success.
+    #[track_caller]
+    pub fn data(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        assert_eq!(self.body["success"], true);
+        self.body["data"].clone()
+    }
+
+    /// That it is an error of this status and code: its `details`.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.body["success"], false);
+        assert_eq!(self.body["error"]["code"], code, "{}", self.body);
+        assert!(self.body["error"]["message"].as_str().is_some_and(|message| !message.is_ascii()), "{}", self.body);
+        self.body["error"]["details"].clone()
+    }
+
+    /// That the request was wrong in `field`.
+    #[track_caller]
+    pub fn invalid(self, field: &str) {
+        assert_eq!(self.refused(400, "INVALID_PARAMS")["field"], field);
+    }
+}
+
+/// The project's root.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// Where a fetched `mongod` is kept between runs, the same as for `cargo run`.
+pub fn tools() -> std::path::PathBuf {
+    project().join(".local")
+}
+
+/// One server for the whole test process, and a database for each stack.
+///
+/// Its thread lives as long as the process: when the thread that started a server ends, the server does.
+pub fn mongodb_server() -> &'static str {
+    static URI: OnceLock<String> = OnceLock::new();
+    URI.get_or_init(|| {
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let data = TempDir::new().unwrap();
+                let uri = std::env::var("MONGODB_URI").ok();
+                let server = mongod::Database::open(uri, data.path(), &tools()).await.unwrap();
+                send.send(server.uri().to_owned()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        receive.recv().expect("no database")
+    })
+}
+
+/// The functions are built once for the whole test process.
+async fn binaries(config: &Config) -> Binaries {
+    static BINARIES: OnceCell<Binaries> = OnceCell::const_new();
+    let build = || async {
+        let blueprint = Blueprint::read(&config.template).unwrap();
+        Binaries::build(&blueprint, config.profile).await.unwrap()
+    };
+    BINARIES.get_or_init(build).await.clone()
+}
+
+impl Board {
+    /// A stack as `cargo run` starts it, but quick.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same, with a parameter of the template.
+    pub async fn start_with_parameter(name: &str, value: &str) -> Self {
+        Self::start_with(|config| {
+            config.parameters.insert(name.to_owned(), value.to_owned());
+        })
+        .await
+    }
+
+    /// The same, with other settings.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let data = TempDir::new().unwrap();
+        let server = tokio::task::spawn_blocking(mongodb_server).await.unwrap();
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let mut config = Config::of_project(project()).unwrap();
+        config.port = 0;
+        config.data = data.path().to_owned();
+        config.mongodb_uri = Some(server.to_owned());
+        config.video_duration = VIDEO_DURATION;
+        config.parameters.insert("PollSeconds".to_owned(), POLL_SECONDS.to_owned());
+        config.parameters.insert("MongoDatabase".to_owned(), name.clone());
+        change(&mut config);
+        config.binaries = Some(binaries(&config).await);
+        let client = mongodb::Client::with_uri_str(server).await.unwrap();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let stack = Stack::start(config).await.unwrap();
+        Self { stack, http, database: client.database(&name), _data: data }
+    }
+
+    /// Stops the stack, and forgets its database.
+    pub async fn stop(self) {
+        self.stack.stop().await;
+        self.database.drop().await.unwrap();
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Socket {
+        Socket::connect(&self.stack.websocket_url()).await
+    }
+
+    pub fn websocket_url(&self) -> String {
+        self.stack.websocket_url()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.stack.url()) }
+    }
+
+    /// A request that is not sent yet; `path` may be a whole address.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// All workspaces, as the list shows them.
+    pub async fn workspaces(&self) -> Vec<Value> {
+        let data = self.get("/api/workspaces").await.data();
+        assert_eq!(data["next_cursor"], Value::Null);
+        data["workspaces"].as_array().unwrap().clone()
+    }
+
+    /// One of them.
+    pub async fn workspace(&self, id: &str) -> Value {
+        let all = self.workspaces().await;
+        all.into_iter().find(|workspace| workspace["_id"] == id).expect("not in the list")
+    }
+
+    /// An upload by a form, as a browser sends one.
+    pub fn form(&self, content: &[u8], file_name: &str, content_type: &str) -> RequestBuilder {
+        let head = format!(
+            "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{file_name}\"\r\n\
+             Content-Type: {content_type}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content, b"\r\n--X--\r\n"].concat();
+        let request = self.request(Method::POST, "/api/upload/image");
+        request.header("content-type", "multipart/form-data; boundary=X").body(body)
+    }
+
+    /// Uploads a picture: its `image_url`.
+    pub async fn upload(&self, content: &[u8]) -> String {
+        let uploaded = self.send(self.form(content, "picture", "image/png")).await.data();
+        uploaded["image_url"].as_str().unwrap().to_owned()
+    }
+
+    /// Calls a function of the template without a gateway, as `aws lambda invoke` does.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let answer = self.stack.functions().invoke(function, payload.to_string().into()).await.unwrap();
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// What the sweeper's schedule does each minute.
+    pub async fn sweep(&self) {
+        self.invoke("SweepStaleFunction", &json!({})).await;
+    }
+
+    /// The rows of a collection, to see or change what takes too long to come about by itself.
+    pub fn rows(&self, collection: &str) -> Collection<Document> {
+        self.database.collection(collection)
+    }
+
+    pub async fn count(&self, collection: &str) -> u64 {
+        self.rows(collection).count_documents(doc! {}).await.unwrap()
+    }
+
+    /// All tasks that the simulated vendor has accepted, each of which would have been paid.
+    pub async fn vendor_tasks(&self) -> Vec<Value> {
+        let url = format!("{}/_local/vendor/tasks", self.stack.internal_url());
+        let answer: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        answer["tasks"].as_array().unwrap().clone()
+    }
+}

@@ -1,0 +1,11 @@
+//! The board through its front door: the real function binaries behind the local stack, over HTTP and WebSockets, with a
+//! real MongoDB and a real S3 protocol. A module for each part of the wire contract.
+
+mod board;
+mod socket;
+
+mod images;
+mod rest;
+mod workspace_frames;
+mod workspace_order;
+mod workspace_sync;
