@@ -24,7 +24,8 @@ use tokio::sync::OnceCell;
 use crate::socket::Socket;
 
 /// The picture of the tests: it begins like a PNG, and that is all that anybody looks at.
-pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00";
+pub const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00";
 
 /// The polling of the tests: as often as can be.
 const POLL_SECONDS: &str = "1";
@@ -67,7 +68,11 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.body["success"], false);
         assert_eq!(self.body["error"]["code"], code, "{}", self.body);
-        assert!(self.body["error"]["message"].as_str().is_some_and(|message| !message.is_ascii()), "{}", self.body);
+        assert!(
+            self.body["error"]["message"].as_str().is_some_and(|message| !message.is_ascii()),
+            "{}",
+            self.body
+        );
         self.body["error"]["details"].clone()
     }
 
@@ -148,7 +153,11 @@ impl Board {
         change(&mut config);
         config.binaries = Some(binaries(&config).await);
         let client = mongodb::Client::with_uri_str(server).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         let stack = Stack::start(config).await.unwrap();
         Self { stack, http, database: client.database(&name), _data: data }
     }
@@ -241,7 +250,7 @@ impl Board {
 
     /// All tasks that the simulated vendor has accepted, each of which would have been paid.
     pub async fn vendor_tasks(&self) -> Vec<Value> {
-        let url = format!("{}/_local/vendor/tasks", self.stack.internal_url());
+        let url = format!("{}/simulation/vendor/tasks", self.stack.internal_url());
         let answer: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
         answer["tasks"].as_array().unwrap().clone()
     }

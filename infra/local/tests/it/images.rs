@@ -22,7 +22,9 @@ async fn permission(board: &Board, size: usize) -> Value {
 async fn put(board: &Board, permission: &Value, content: Vec<u8>) -> Response {
     let upload = &permission["upload"];
     assert_eq!(upload["method"], "PUT");
-    let mut request = board.request(Method::PUT, upload["url"].as_str().unwrap()).header("origin", "https://studio.example");
+    let mut request = board
+        .request(Method::PUT, upload["url"].as_str().unwrap())
+        .header("origin", "https://studio.example");
     for (name, value) in upload["headers"].as_object().unwrap() {
         assert_ne!(name, "content-length");
         request = request.header(name, value.as_str().unwrap());
@@ -69,7 +71,8 @@ async fn a_picture_goes_up_in_a_form_and_comes_down_again() {
 async fn a_form_without_a_picture_is_refused() {
     let board = Board::start().await;
     let send = |content_type: &str, body: &str| {
-        let request = board.request(Method::POST, "/api/upload/image").header("content-type", content_type.to_owned());
+        let request =
+            board.request(Method::POST, "/api/upload/image").header("content-type", content_type.to_owned());
         board.send(request.body(body.to_owned()))
     };
     let form = "multipart/form-data; boundary=X";
@@ -93,13 +96,17 @@ async fn a_permission_is_for_a_possible_picture() {
     let ask = async |body: Value| board.post("/api/upload/image", &body).await;
     ask(json!({"content_type": "image/gif", "size": 5})).await.refused(415, "UNSUPPORTED_FILE_TYPE");
     ask(json!({"content_type": "", "size": 5})).await.refused(415, "UNSUPPORTED_FILE_TYPE");
-    ask(json!({"content_type": "image/png", "size": 10 * 1024 * 1024 + 1})).await.refused(413, "FILE_TOO_LARGE");
+    ask(json!({"content_type": "image/png", "size": 10 * 1024 * 1024 + 1}))
+        .await
+        .refused(413, "FILE_TOO_LARGE");
     for size in [json!(0), json!(-1), json!("5"), json!(1.5), json!(null)] {
         ask(json!({"content_type": "image/png", "size": size})).await.invalid("size");
     }
     ask(json!({"size": 5})).await.invalid("content_type");
     ask(json!([1])).await.invalid("body");
-    assert!(permission(&board, 10 * 1024 * 1024).await["upload"]["expires_at"].as_str().unwrap().ends_with('Z'));
+    assert!(
+        permission(&board, 10 * 1024 * 1024).await["upload"]["expires_at"].as_str().unwrap().ends_with('Z')
+    );
     board.stop().await;
 }
 
@@ -110,7 +117,8 @@ async fn a_large_picture_goes_straight_to_the_store_and_comes_from_there() {
     let url = permission["upload"]["url"].as_str().unwrap();
 
     // What a browser asks first.
-    let names: Vec<&str> = permission["upload"]["headers"].as_object().unwrap().keys().map(String::as_str).collect();
+    let names: Vec<&str> =
+        permission["upload"]["headers"].as_object().unwrap().keys().map(String::as_str).collect();
     let preflight = board
         .request(Method::OPTIONS, url)
         .header("origin", "https://studio.example")
@@ -130,9 +138,11 @@ async fn a_large_picture_goes_straight_to_the_store_and_comes_from_there() {
     let image_url = permission["image_url"].as_str().unwrap();
     let redirect = board.request(Method::GET, image_url).send().await.unwrap();
     assert_eq!(redirect.status(), 302);
-    let age: u32 = redirect.headers()["cache-control"].to_str().unwrap().rsplit('=').next().unwrap().parse().unwrap();
+    let age: u32 =
+        redirect.headers()["cache-control"].to_str().unwrap().rsplit('=').next().unwrap().parse().unwrap();
     let location = redirect.headers()["location"].to_str().unwrap();
-    let life = location.split("X-Amz-Expires=").nth(1).unwrap().split('&').next().unwrap().parse::<u32>().unwrap();
+    let life =
+        location.split("X-Amz-Expires=").nth(1).unwrap().split('&').next().unwrap().parse::<u32>().unwrap();
     assert!(age < life && life <= 3600, "{age} {life}");
     // After a redirect across origins a browser's origin is `null`.
     let picture = board.request(Method::GET, location).header("origin", "null").send().await.unwrap();
@@ -163,7 +173,8 @@ async fn what_was_never_uploaded_is_not_found() {
         assert!(!answer.headers["cache-control"].to_str().unwrap().contains("immutable"));
         answer.refused(404, "IMAGE_NOT_FOUND");
     }
-    let request = board.request(Method::GET, "/api/uploads/0123456789abcdef0123.png").header("if-none-match", "*");
+    let request =
+        board.request(Method::GET, "/api/uploads/0123456789abcdef0123.png").header("if-none-match", "*");
     board.send(request).await.refused(404, "IMAGE_NOT_FOUND");
     board.stop().await;
 }
@@ -171,9 +182,7 @@ async fn what_was_never_uploaded_is_not_found() {
 #[tokio::test]
 async fn a_form_that_lambda_cannot_take_is_refused_by_the_gateway() {
     let board = Board::start().await;
-    let upload = |size: usize| {
-        board.send(board.form(&large_png(size), "large.png", "image/png"))
-    };
+    let upload = |size: usize| board.send(board.form(&large_png(size), "large.png", "image/png"));
     assert_eq!(upload(4_400_000).await.status, 200);
     assert_eq!(upload(4_900_000).await.status, 413);
     assert_eq!(upload(11_000_000).await.status, 413);

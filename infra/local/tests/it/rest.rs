@@ -36,7 +36,8 @@ async fn the_list_is_in_order_and_comes_in_pages() {
     let mut ids = Vec::new();
     // Two share a place: the older comes first.
     for index in [5, 1, 3, 3, 2] {
-        let created = socket.expect("workspace.create", json!({"order_index": index}), "workspace.created").await;
+        let created =
+            socket.expect("workspace.create", json!({"order_index": index}), "workspace.created").await;
         ids.push(created["workspace_id"].clone());
     }
     let expected: Vec<&Value> = [1, 4, 2, 3, 0].iter().map(|index: &usize| &ids[*index]).collect();
@@ -156,8 +157,11 @@ async fn a_page_of_another_origin_may_call_every_route() {
 
 #[tokio::test]
 async fn only_the_configured_origins_may_call() {
-    let board = Board::start_with_parameter("AllowedOrigins", "https://studio.example,https://other.example").await;
-    for (origin, expected) in [("https://studio.example", Some("https://studio.example")), ("https://evil.example", None)] {
+    let board =
+        Board::start_with_parameter("AllowedOrigins", "https://studio.example,https://other.example").await;
+    for (origin, expected) in
+        [("https://studio.example", Some("https://studio.example")), ("https://evil.example", None)]
+    {
         let request = board.request(Method::GET, "/api/workspaces").header("origin", origin);
         let answer = board.send(request).await;
         assert!(answer.status.is_success());

@@ -21,7 +21,10 @@ async fn every_frame_has_its_answer_with_exactly_its_members() {
     assert_eq!(pong["type"], "pong");
     assert!((pong["timestamp"].as_i64().unwrap() - now()).abs() < 60_000);
     // A ping ignores its own timestamp, and may have no data.
-    assert_eq!(socket.exchange(&json!({"type": "ping", "request_id": "p", "timestamp": 1e15})).await["type"], "pong");
+    assert_eq!(
+        socket.exchange(&json!({"type": "ping", "request_id": "p", "timestamp": 1e15})).await["type"],
+        "pong"
+    );
 
     let created = socket.expect("workspace.create", json!({"order_index": 7}), "workspace.created").await;
     assert_eq!(keys(&created), ["created_at", "order_index", "workspace_id"]);
@@ -85,7 +88,10 @@ async fn places_follow_the_last_one() {
         }
     }
     assert_eq!(place(&mut socket, json!({})).await.0, 2);
-    assert_eq!(socket.refused("workspace.delete", json!({"workspace_id": last})).await.0, "WORKSPACE_NOT_FOUND");
+    assert_eq!(
+        socket.refused("workspace.delete", json!({"workspace_id": last})).await.0,
+        "WORKSPACE_NOT_FOUND"
+    );
 
     // Creations at the same time get places of their own.
     for request in 0..20 {
@@ -124,7 +130,11 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
         ("workspace.update", json!({"workspace_id": id}), "updates"),
         ("workspace.update", json!({"updates": {"form_data.x": 1}}), "workspace_id"),
         ("workspace.update", json!({"workspace_id": id, "updates": []}), "updates"),
-        ("workspace.update", json!({"workspace_id": id, "updates": {"form_data.z": 1}, "client_timestamp": "x"}), "client_timestamp"),
+        (
+            "workspace.update",
+            json!({"workspace_id": id, "updates": {"form_data.z": 1}, "client_timestamp": "x"}),
+            "client_timestamp",
+        ),
         ("workspace.update", json!({"workspace_id": UNKNOWN, "updates": {"video": 1}}), "video"),
         ("workspace.reorder", json!({}), "reorder_map"),
         ("workspace.reorder", json!({"reorder_map": {}}), "reorder_map"),
@@ -176,7 +186,9 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
 async fn what_is_no_frame_is_an_error_and_the_connection_stays_open() {
     let board = Board::start().await;
     let mut socket = board.connect().await;
-    for text in ["", "{", "[]", "null", "\"ping\"", "[\"ping\",{}]", "{\"data\":{}}", "{\"type\":5,\"data\":{}}"] {
+    for text in
+        ["", "{", "[]", "null", "\"ping\"", "[\"ping\",{}]", "{\"data\":{}}", "{\"type\":5,\"data\":{}}"]
+    {
         socket.send_text(text).await;
         let error = socket.next().await;
         assert_eq!(error["type"], "error", "{text}");
@@ -255,7 +267,12 @@ async fn a_form_takes_64_kib_and_a_frame_32() {
     }
     answers.sort();
     assert_eq!(answers, ["error", "error", "workspace.sync_confirm"]);
-    let (code, context) = socket.refused("workspace.update", json!({"workspace_id": id, "updates": {"form_data.f": "x".repeat(9_000)}})).await;
+    let (code, context) = socket
+        .refused(
+            "workspace.update",
+            json!({"workspace_id": id, "updates": {"form_data.f": "x".repeat(9_000)}}),
+        )
+        .await;
     assert_eq!((code.as_str(), &context["field"]), ("INVALID_DATA", &json!("updates")));
     let after = board.workspace(&id).await;
     let sizes = [&before, &after].map(|workspace| workspace["form_data"].to_string().len());

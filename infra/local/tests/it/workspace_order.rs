@@ -37,7 +37,8 @@ async fn two_hundred_shuffled_frames_converge_to_the_newest_value_of_each_path()
     let mut socket = board.connect().await;
     let id = socket.create().await;
     let start = now();
-    let paths = ["form_data.motion_prompt", "form_data.lighting", "form_data.a", "form_data.b.c", "form_data.b.d"];
+    let paths =
+        ["form_data.motion_prompt", "form_data.lighting", "form_data.a", "form_data.b.c", "form_data.b.d"];
     let mut newest = BTreeMap::new();
     let mut frames: Vec<Value> = (0..200)
         .map(|n| {
@@ -88,9 +89,14 @@ async fn an_older_frame_stays_dead_but_applies_to_what_nothing_newer_has_written
     assert_eq!(dead["data"]["updated_at"], theirs["data"]["updated_at"]);
     other.assert_no_push().await;
     // Half superseded: only the other half is applied and told.
-    let half = mine.exchange(&frame("me", "half", at - 1, json!({"form_data.a": "dead", "form_data.b": "live"}))).await;
+    let half = mine
+        .exchange(&frame("me", "half", at - 1, json!({"form_data.a": "dead", "form_data.b": "live"})))
+        .await;
     let told = other.expect_push("workspace.updated").await;
-    assert_eq!(told, json!({"workspace_id": id, "updates": {"form_data.b": "live"}, "updated_at": half["data"]["updated_at"]}));
+    assert_eq!(
+        told,
+        json!({"workspace_id": id, "updates": {"form_data.b": "live"}, "updated_at": half["data"]["updated_at"]})
+    );
     // Of equal timestamps the last to arrive wins.
     mine.exchange(&frame("me", "equal", at, json!({"form_data.a": "equal"}))).await;
     let form = &board.workspace(&id).await["form_data"];
@@ -104,9 +110,7 @@ async fn the_newest_reorder_wins_for_each_workspace() {
     let mut socket = board.connect().await;
     let (a, b) = (socket.create().await, socket.create().await);
     let at = now();
-    let reorder = |request: &str, timestamp: i64, map: Value| {
-        json!({"type": "workspace.reorder", "timestamp": timestamp, "request_id": request, "data": {"reorder_map": map}})
-    };
+    let reorder = |request: &str, timestamp: i64, map: Value| json!({"type": "workspace.reorder", "timestamp": timestamp, "request_id": request, "data": {"reorder_map": map}});
     let mut other = board.connect().await;
     socket.exchange(&reorder("new", at, json!({(a.as_str()): 10}))).await;
     assert_eq!(other.expect_push("workspace.reordered").await, json!({"reorder_map": {(a.as_str()): 10}}));

@@ -16,7 +16,8 @@ async fn what_one_tab_changes_the_others_are_told() {
     told.as_object_mut().unwrap().remove("workspace");
     assert_eq!(told, created);
 
-    let updated_at = mine.update(id, json!({"form_data.checkboxes": {"a": true}, "form_data.lighting": "$逆光"})).await;
+    let updated_at =
+        mine.update(id, json!({"form_data.checkboxes": {"a": true}, "form_data.lighting": "$逆光"})).await;
     assert_eq!(
         other.expect_push("workspace.updated").await,
         json!({
@@ -82,7 +83,9 @@ async fn repeats_are_answered_like_the_first_and_change_nothing() {
     let reorder = with_client(mine.frame("workspace.reorder", json!({"reorder_map": {(id.as_str()): 3}})));
     let reordered = mine.exchange(&reorder).await;
     other.expect_push("workspace.reordered").await;
-    other.expect("workspace.reorder", json!({"reorder_map": {(id.as_str()): 8}}), "workspace.reorder_confirm").await;
+    other
+        .expect("workspace.reorder", json!({"reorder_map": {(id.as_str()): 8}}), "workspace.reorder_confirm")
+        .await;
     mine.expect_push("workspace.reordered").await;
     assert_eq!(data(&mine.exchange(&reorder).await), data(&reordered));
     assert_eq!(board.workspace(&id).await["order_index"], 8);
@@ -126,7 +129,8 @@ async fn sixty_four_frames_are_remembered() {
     let board = Board::start().await;
     let mut socket = board.connect().await;
     let id = socket.create().await;
-    let data = json!({"workspace_id": id, "updates": {"form_data.a": 1}, "client_timestamp": now() + 1_000_000});
+    let data =
+        json!({"workspace_id": id, "updates": {"form_data.a": 1}, "client_timestamp": now() + 1_000_000});
     let first = socket.frame("workspace.update", data);
     let answer = socket.exchange(&first).await;
     for n in 0..63 {
@@ -147,9 +151,7 @@ async fn the_optimistic_lock_refuses_what_is_out_of_date_but_not_itself() {
     let seen = millis(&mine.update(&id, json!({"form_data.a": 1})).await);
     other.expect_push("workspace.updated").await;
 
-    let locked = |value: u8, client_timestamp: i64| {
-        json!({"workspace_id": id, "updates": {"form_data.a": value}, "client_timestamp": client_timestamp})
-    };
+    let locked = |value: u8, client_timestamp: i64| json!({"workspace_id": id, "updates": {"form_data.a": value}, "client_timestamp": client_timestamp});
     let (code, context) = mine.refused("workspace.update", locked(9, seen - 1)).await;
     assert_eq!(code, "CONFLICT");
     assert_eq!(millis(context["updated_at"].as_str().unwrap()), seen);
@@ -161,7 +163,9 @@ async fn the_optimistic_lock_refuses_what_is_out_of_date_but_not_itself() {
     assert_eq!(mine.exchange(&frame).await["data"], confirmed["data"]);
     // Somebody else changed it meanwhile.
     let current = other.update(&id, json!({"form_data.b": 1})).await;
-    let (code, context) = mine.refused("workspace.update", locked(3, millis(confirmed["data"]["updated_at"].as_str().unwrap()))).await;
+    let (code, context) = mine
+        .refused("workspace.update", locked(3, millis(confirmed["data"]["updated_at"].as_str().unwrap())))
+        .await;
     assert_eq!((code.as_str(), context["updated_at"].as_str().unwrap()), ("CONFLICT", current.as_str()));
     assert_eq!(board.workspace(&id).await["form_data"]["a"], 2);
     board.stop().await;
