@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::lambda::{ACCESS_KEY_ID, Functions, InvokeError, SECRET_ACCESS_KEY};
+use crate::mongod::Database;
 use crate::schedule::{Rate, Schedule};
+use crate::stack::Config;
 use crate::states::{Machines, StateMachine, TaskError};
-use crate::template::{ACCOUNT_ID, Bucket, REGION, Template};
+use crate::template::{ACCOUNT_ID, Blueprint, Bucket, REGION, Template};
 use crate::{s3, template};
 
 /// Begins to serve the template's buckets, with files under `data`.
@@ -143,8 +145,24 @@ fn scheduled_event(function: &str) -> Bytes {
     Bytes::from(Value::to_string(&event))
 }
 
-/// `--fresh`: forgets what earlier runs kept in `data`. A fetched mongod stays.
-pub fn empty(data: &Path) -> Result<()> {
+/// The database: the one that was named, else the stack's own. Empties it, and all other data, if that was asked for.
+pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Database> {
+    if config.fresh {
+        empty(&config.data)?;
+    }
+    let uri = config.parameters.get("MongoUri").or(config.mongodb_uri.as_ref());
+    let tools = blueprint.root().join(".local");
+    let database = Database::open(uri.cloned(), &config.data, &tools).await?;
+    if let (true, Some(uri), Some(name)) =
+        (config.fresh, uri, blueprint.value("MongoDatabase", &config.parameters))
+    {
+        empty_database(uri, &name).await?;
+    }
+    Ok(database)
+}
+
+/// Forgets what earlier runs kept in `data`. A fetched mongod stays.
+fn empty(data: &Path) -> Result<()> {
     for name in ["mongo", "s3", "vendor"] {
         let directory = data.join(name);
         match fs::remove_dir_all(&directory) {
@@ -157,8 +175,8 @@ pub fn empty(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `--fresh` with a database that isn't the stack's own. What is on another machine may be somebody's work.
-pub async fn empty_database(uri: &str, name: &str) -> Result<()> {
+/// A database that isn't the stack's own. What is on another machine may be somebody's work.
+async fn empty_database(uri: &str, name: &str) -> Result<()> {
     let options = ClientOptions::parse(uri).await.context("MONGODB_URI is not a connection string")?;
     let is_here = |host: &ServerAddress| match host {
         ServerAddress::Tcp { host, .. } => {

@@ -34,6 +34,8 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Where on the internal port the simulated vendors are.
 const VENDOR: &str = "/simulation/vendor";
 const CHAT: &str = "/simulation/chat";
+/// Stands for the database until there is one, so that a broken template is refused before.
+const ANY_DATABASE: &str = "mongodb://127.0.0.1/";
 
 /// What can be chosen; contract §5.
 #[derive(Debug, Clone)]
@@ -108,27 +110,19 @@ impl Stack {
         blueprint.check(&config.parameters)?;
         let public = Listener::bind(config.port).await?;
         let internal = Listener::bind(0).await?;
+        let draft = blueprint.resolve(&parameters(&config, &blueprint, ANY_DATABASE, &internal.url()))?;
+        let machines = services::state_machines(&draft)?;
+        let planned = services::schedules(&draft)?;
+
         let spawner = Spawner::new()?;
         let binaries = match &config.binaries {
             Some(binaries) => binaries.clone(),
             None => Binaries::build(&blueprint, config.profile).await?,
         };
-
-        if config.fresh {
-            services::empty(&config.data)?;
-        }
-        let tools = blueprint.root().join(".local");
-        let database = Database::open(config.mongodb_uri.clone(), &config.data, &tools).await?;
-        let parameters = parameters(&config, &blueprint, &database, &internal.url());
-        let template = blueprint.resolve(&parameters)?;
-        if let (true, Some(uri), Some(name)) =
-            (config.fresh, &config.mongodb_uri, blueprint.value("MongoDatabase", &parameters))
-        {
-            services::empty_database(uri, &name).await?;
-        }
+        let database = services::open_database(&config, &blueprint).await?;
+        let template =
+            blueprint.resolve(&parameters(&config, &blueprint, database.uri(), &internal.url()))?;
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration)?;
-        let machines = services::state_machines(&template)?;
-        let planned = services::schedules(&template)?;
         let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
 
         let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
@@ -216,12 +210,12 @@ impl Stack {
 fn parameters(
     config: &Config,
     blueprint: &Blueprint,
-    database: &Database,
+    database: &str,
     internal_url: &str,
 ) -> BTreeMap<String, String> {
     let mut parameters = config.parameters.clone();
     for (name, value) in [
-        ("MongoUri", database.uri().to_owned()),
+        ("MongoUri", database.to_owned()),
         ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
         ("ChatUrl", format!("{internal_url}{CHAT}")),
     ] {

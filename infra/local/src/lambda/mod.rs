@@ -105,4 +105,6 @@ impl Functions {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -154,19 +154,18 @@ impl WebSocketGateway {
         headers.extend(protocol.map(|protocol| (SEC_WEBSOCKET_PROTOCOL, protocol)));
         let _ = respond.send(response);
 
-        let end = match upgrade.await {
-            Ok(upgraded) => {
-                let config = WebSocketConfig::default()
-                    .max_frame_size(Some(FRAME_LIMIT))
-                    .max_message_size(Some(MESSAGE_LIMIT));
-                let socket = TokioIo::new(upgraded);
-                let socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
-                session::run(&self, &connection, socket).await
-            }
-            Err(_) => End::lost(),
+        let Ok(upgraded) = upgrade.await else {
+            self.connections.remove(&connection);
+            return self.tell_disconnect(&connection, &End::lost()).await;
         };
+        let config = WebSocketConfig::default()
+            .max_frame_size(Some(FRAME_LIMIT))
+            .max_message_size(Some(MESSAGE_LIMIT));
+        let socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let (end, farewell) = session::run(&self, &connection, socket).await;
         self.connections.remove(&connection);
-        self.tell_disconnect(&connection, &end).await;
+        tokio::join!(farewell.say(), self.tell_disconnect(&connection, &end));
     }
 
     /// `$connect`: the subprotocol that the function chose, or the refusal.

@@ -11,6 +11,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -54,29 +55,32 @@ enum Leave {
     Lost,
 }
 
-/// Serves the socket until it is closed.
-pub async fn run(gateway: &Arc<WebSocketGateway>, connection: &Arc<Connection>, socket: Socket) -> End {
+/// A socket with which all is done but the closing.
+pub struct Farewell {
+    frames: SplitStream<Socket>,
+    writer: JoinHandle<SplitSink<Socket, Frame>>,
+    close: Option<(oneshot::Sender<CloseFrame>, CloseFrame)>,
+}
+
+/// Serves the socket until it ends.
+pub async fn run(
+    gateway: &Arc<WebSocketGateway>,
+    connection: &Arc<Connection>,
+    socket: Socket,
+) -> (End, Farewell) {
     let (sink, mut frames) = socket.split();
     let (close, closing) = oneshot::channel();
     let writer = tokio::spawn(write(sink, connection.opened(), closing));
-    let stop_writing = writer.abort_handle();
-    let end = match read(gateway, connection, &mut frames).await {
-        Leave::Client(end) => {
-            // The library answers the close while it is read on.
-            let _ = timeout(CLOSE_LIMIT, async { while frames.next().await.is_some() {} }).await;
-            end
-        }
+    let (end, close) = match read(gateway, connection, &mut frames).await {
+        Leave::Client(end) => (end, None),
         Leave::Server(end) => {
-            let _ = close.send(end.frame());
-            // A client that reads nothing any more can keep the writer busy for ever.
-            let _ = timeout(CLOSE_LIMIT, finish(writer, frames)).await;
-            end
+            let frame = end.frame();
+            (end, Some((close, frame)))
         }
-        Leave::Lost => End::lost(),
+        Leave::Lost => (End::lost(), None),
     };
-    stop_writing.abort();
     tracing::debug!("{} ended with {} {}", connection.id, end.code, end.reason);
-    end
+    (end, Farewell { frames, writer, close })
 }
 
 async fn read(
@@ -172,15 +176,34 @@ async fn write(
     }
 }
 
-/// Waits until the close is written and answered, so that the client can read it before the connection is gone.
-async fn finish(writer: tokio::task::JoinHandle<SplitSink<Socket, Frame>>, mut frames: SplitStream<Socket>) {
-    let Ok(sink) = writer.await else { return };
-    while let Some(Ok(_)) = frames.next().await {}
-    let Ok(mut socket) = sink.reunite(frames) else { return };
-    // Of a frame that was refused the rest is still on its way. If it weren't read, the connection would be reset, and the
-    // client might never see why.
-    let socket = socket.get_mut();
-    let _ = socket.shutdown().await;
-    let mut rest = [0; 8192];
-    while socket.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+impl Farewell {
+    /// Writes the close and waits until it is answered, so that the client can read it before the connection is gone. A client
+    /// that reads nothing any more can delay this, but not for ever.
+    pub async fn say(self) {
+        let stop_writing = self.writer.abort_handle();
+        let _ = timeout(CLOSE_LIMIT, self.close()).await;
+        stop_writing.abort();
+    }
+
+    async fn close(mut self) {
+        let Some((close, frame)) = self.close else {
+            // The client's close is answered by the library, while it is read on.
+            while self.frames.next().await.is_some() {}
+            return;
+        };
+        let _ = close.send(frame);
+        let Ok(sink) = self.writer.await else { return };
+        while let Some(Ok(frame)) = self.frames.next().await {
+            if frame.is_close() {
+                return;
+            }
+        }
+        // The rest of a frame that was refused is still on its way. If it weren't read, the connection would be reset, and
+        // the client might never see why.
+        let Ok(mut socket) = sink.reunite(self.frames) else { return };
+        let socket = socket.get_mut();
+        let _ = socket.shutdown().await;
+        let mut rest = [0; 8192];
+        while socket.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+    }
 }
