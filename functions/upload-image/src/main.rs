@@ -61,7 +61,7 @@ async fn permit(images: &Images, body: &Value) -> Result<Response<Body>, RestErr
     let name = ImageName::random(kind);
     let upload = images.presign_put(&Owner::default(), &name, size).await?;
     let headers: Map<String, Value> =
-        upload.headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+        upload.headers.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
     Ok(rest::ok(&json!({
         "image_path": name.image_path(),
         "image_url": name.image_url(),

@@ -250,7 +250,7 @@ impl Board {
 
     /// All tasks that the simulated vendor has accepted, each of which would have been paid.
     pub async fn vendor_tasks(&self) -> Vec<Value> {
-        let url = format!("{}/_local/vendor/tasks", self.stack.internal_url());
+        let url = format!("{}/simulation/vendor/tasks", self.stack.internal_url());
         let answer: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
         answer["tasks"].as_array().unwrap().clone()
     }

@@ -4,8 +4,11 @@
 mod board;
 mod socket;
 
+mod connections;
+mod generation;
 mod images;
 mod rest;
+mod suggestions;
 mod workspace_frames;
 mod workspace_order;
 mod workspace_sync;

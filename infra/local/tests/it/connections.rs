@@ -1,0 +1,129 @@
+//! Contract §3, §6: connections that come, fall silent and go.
+
+use mongodb::bson::{DateTime, doc};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{board::Board, socket::PATIENCE};
+
+const CONNECTIONS: &str = "connections";
+
+fn ago(seconds: i64) -> DateTime {
+    DateTime::from_millis(DateTime::now().timestamp_millis() - seconds * 1000)
+}
+
+/// Waits for `count` rows, which come and go with the `$connect` and `$disconnect` of the gateway.
+async fn wait_for_rows(board: &Board, count: u64) {
+    let arrives = async {
+        while board.count(CONNECTIONS).await != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, arrives).await.expect("connections neither came nor went");
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_is_forgotten() {
+    let board = Board::start().await;
+    let socket = board.connect().await;
+    assert_eq!(board.count(CONNECTIONS).await, 1);
+    socket.close().await;
+    wait_for_rows(&board, 0).await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_without_closing_is_forgotten() {
+    let board = Board::start().await;
+    let mut stays = board.connect().await;
+    // A handshake by hand, and then nothing: not even a close frame.
+    let address = board.websocket_url().replace("ws://", "");
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let handshake = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    );
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    assert_eq!(board.count(CONNECTIONS).await, 2);
+    drop(stream);
+    wait_for_rows(&board, 1).await;
+    stays.create().await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_told_nothing_and_closed_by_the_sweep() {
+    let board = Board::start().await;
+    let mut silent = board.connect().await;
+    board.rows(CONNECTIONS).update_many(doc! {}, doc! {"$set": {"last_seen": ago(61)}}).await.unwrap();
+    let mut alive = board.connect().await;
+    let mut watching = board.connect().await;
+    alive.create().await;
+    watching.expect_push("workspace.created").await;
+    board.sweep().await;
+    assert!(silent.closed().await.is_none_or(|code| code != 1009));
+    wait_for_rows(&board, 2).await;
+    alive.create().await;
+    watching.expect_push("workspace.created").await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn any_frame_counts_against_silence() {
+    let board = Board::start().await;
+    let mut socket = board.connect().await;
+    for text in [r#"{"type":"ping"}"#, "nonsense"] {
+        board.rows(CONNECTIONS).update_many(doc! {}, doc! {"$set": {"last_seen": ago(59)}}).await.unwrap();
+        socket.send_text(text).await;
+        socket.next().await;
+        let row = board.rows(CONNECTIONS).find_one(doc! {}).await.unwrap().unwrap();
+        assert!(row.get_datetime("last_seen").unwrap() > &ago(30), "{text}");
+    }
+    board.sweep().await;
+    socket.create().await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_that_finds_its_connection_gone_forgets_exactly_that_one() {
+    let board = Board::start().await;
+    let mut mine = board.connect().await;
+    let mut other = board.connect().await;
+    let row = |id: &str, connected: i64| {
+        let now = DateTime::now();
+        doc! {"_id": id, "owner": "default", "connected_at": ago(connected), "last_seen": now, "expires_at": now}
+    };
+    // One that is gone, and one so young that its socket may not be open yet.
+    board.rows(CONNECTIONS).insert_many([row("Z29uZQ==", 11), row("eW91bmc=", 1)]).await.unwrap();
+    mine.create().await;
+    other.expect_push("workspace.created").await;
+    assert_eq!(board.count(CONNECTIONS).await, 3);
+    assert!(board.rows(CONNECTIONS).find_one(doc! {"_id": "Z29uZQ=="}).await.unwrap().is_none());
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_row_was_lost_is_told_again_after_its_next_frame() {
+    let board = Board::start().await;
+    let mut mine = board.connect().await;
+    let mut other = board.connect().await;
+    board.rows(CONNECTIONS).delete_many(doc! {}).await.unwrap();
+    other.request("ping", json!({})).await;
+    mine.create().await;
+    other.expect_push("workspace.created").await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_an_http_error_at_the_handshake() {
+    // Nothing listens on port 1, so that `$connect` can't remember anybody.
+    let board = Board::start_with_parameter("MongoUri", "mongodb://127.0.0.1:1/?directConnection=true").await;
+    match tokio_tungstenite::connect_async(board.websocket_url()).await {
+        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => assert_eq!(response.status(), 503),
+        other => panic!("{other:?}"),
+    }
+    board.stop().await;
+}
