@@ -27,7 +27,7 @@ async fn gateway(host: &Host) -> Arc<HttpGateway> {
     };
     let cors = Cors { allow_origins: vec!["*".to_owned()], ..Cors::default() };
     let api = HttpApi { id: "api".to_owned(), cors: Some(cors), routes: vec![route("GET"), route("POST")] };
-    HttpGateway::with_limit(&api, host.functions.clone(), Duration::from_millis(500)).unwrap()
+    HttpGateway::with_limit(&api, host.functions.clone(), Duration::from_secs(2)).unwrap()
 }
 
 async fn ask(gateway: &HttpGateway, request: Request<Body>) -> (u16, Value) {
