@@ -177,33 +177,40 @@ async fn write(
 }
 
 impl Farewell {
-    /// Writes the close and waits until it is answered, so that the client can read it before the connection is gone. A client
-    /// that reads nothing any more can delay this, but not for ever.
+    /// Writes the close. What must be done after that nobody has to wait for.
     pub async fn say(self) {
         let stop_writing = self.writer.abort_handle();
-        let _ = timeout(CLOSE_LIMIT, self.close()).await;
-        stop_writing.abort();
-    }
-
-    async fn close(mut self) {
         let Some((close, frame)) = self.close else {
+            stop_writing.abort();
             // The client's close is answered by the library, while it is read on.
-            while self.frames.next().await.is_some() {}
+            tokio::spawn(timeout(CLOSE_LIMIT, read_on(self.frames)));
             return;
         };
         let _ = close.send(frame);
-        let Ok(sink) = self.writer.await else { return };
-        while let Some(Ok(frame)) = self.frames.next().await {
-            if frame.is_close() {
-                return;
-            }
+        match timeout(CLOSE_LIMIT, self.writer).await {
+            Ok(Ok(sink)) => drop(tokio::spawn(timeout(CLOSE_LIMIT, linger(sink, self.frames)))),
+            // A client that reads nothing any more.
+            _ => stop_writing.abort(),
         }
-        // The rest of a frame that was refused is still on its way. If it weren't read, the connection would be reset, and
-        // the client might never see why.
-        let Ok(mut socket) = sink.reunite(self.frames) else { return };
-        let socket = socket.get_mut();
-        let _ = socket.shutdown().await;
-        let mut rest = [0; 8192];
-        while socket.read(&mut rest).await.is_ok_and(|length| length > 0) {}
     }
+}
+
+async fn read_on(mut frames: SplitStream<Socket>) {
+    while frames.next().await.is_some() {}
+}
+
+/// Keeps the connection until the close is answered, so that the client can read it before the connection is gone.
+async fn linger(sink: SplitSink<Socket, Frame>, mut frames: SplitStream<Socket>) {
+    while let Some(Ok(frame)) = frames.next().await {
+        if frame.is_close() {
+            return;
+        }
+    }
+    // The rest of a frame that was refused is still on its way. If it weren't read, the connection would be reset, and the
+    // client might never see why.
+    let Ok(mut socket) = sink.reunite(frames) else { return };
+    let socket = socket.get_mut();
+    let _ = socket.shutdown().await;
+    let mut rest = [0; 8192];
+    while socket.read(&mut rest).await.is_ok_and(|length| length > 0) {}
 }
