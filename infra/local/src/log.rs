@@ -79,6 +79,9 @@ impl ForPeople {
             let _ = write!(text, "  {took}  {}", self.dim(&start));
         }
         text.push('\n');
+        if !fields.text("reason").is_empty() {
+            let _ = writeln!(text, "{INDENT}{}", self.paint(fields.text("reason"), style_of("ERROR")));
+        }
         for line in fields.text("lines").lines() {
             self.function_line(&mut text, line);
         }

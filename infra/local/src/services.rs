@@ -66,7 +66,7 @@ pub fn run_machines(machines: BTreeMap<String, StateMachine>, functions: Functio
         let functions = functions.clone();
         async move {
             let (outcome, report) = functions.call(&function, payload.to_string().into()).await;
-            report.log("state machine", if outcome.is_ok() { "ok" } else { "failed" });
+            report.log_outcome("state machine", &outcome);
             let answer = outcome.map_err(|error| task_error(&error))?;
             serde_json::from_slice(&answer).map_err(|error| TaskError {
                 error: "Lambda.Unknown".to_owned(),
@@ -123,7 +123,7 @@ pub fn run_schedule(planned: Planned, functions: Functions) -> Schedule {
         let event = planned.schedule.input.clone().map_or_else(|| scheduled_event(&planned.arn), Bytes::from);
         async move {
             let (outcome, report) = functions.call(&function, event).await;
-            report.log(what, if outcome.is_ok() { "ok" } else { "failed" });
+            report.log_outcome(what, &outcome);
         }
     })
 }
@@ -145,20 +145,24 @@ fn scheduled_event(function: &str) -> Bytes {
     Bytes::from(Value::to_string(&event))
 }
 
-/// The database: the one that was named, else the stack's own. Empties it, and all other data, if that was asked for.
-pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Database> {
+/// The database of this stack. There is none where the parameter `MongoUri` names one: that is then the functions' affair alone.
+/// Empties it, and all other data, if that was asked for.
+pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Option<Database>> {
     if config.fresh {
         empty(&config.data)?;
     }
-    let uri = config.parameters.get("MongoUri").or(config.mongodb_uri.as_ref());
-    let tools = blueprint.root().join(".local");
-    let database = Database::open(uri.cloned(), &config.data, &tools).await?;
+    let given = config.parameters.get("MongoUri");
+    let uri = given.or(config.mongodb_uri.as_ref());
     if let (true, Some(uri), Some(name)) =
         (config.fresh, uri, blueprint.value("MongoDatabase", &config.parameters))
     {
         empty_database(uri, &name).await?;
     }
-    Ok(database)
+    if given.is_some() {
+        return Ok(None);
+    }
+    let tools = blueprint.root().join(".local");
+    Database::open(config.mongodb_uri.clone(), &config.data, &tools).await.map(Some)
 }
 
 /// Forgets what earlier runs kept in `data`. A fetched mongod stays.

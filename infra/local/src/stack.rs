@@ -91,7 +91,7 @@ pub struct Stack {
     public: Server,
     internal: Server,
     buckets: s3::Handle,
-    database: Database,
+    database: Option<Database>,
     _spawner: Spawner,
 }
 
@@ -120,8 +120,8 @@ impl Stack {
             None => Binaries::build(&blueprint, config.profile).await?,
         };
         let database = services::open_database(&config, &blueprint).await?;
-        let template =
-            blueprint.resolve(&parameters(&config, &blueprint, database.uri(), &internal.url()))?;
+        let uri = database.as_ref().map_or(ANY_DATABASE, Database::uri);
+        let template = blueprint.resolve(&parameters(&config, &blueprint, uri, &internal.url()))?;
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration)?;
         let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
 
@@ -202,7 +202,12 @@ impl Stack {
         self.machines.shutdown();
         tokio::join!(disconnect, self.public.stop());
         self.functions.stop().await;
-        tokio::join!(self.internal.stop(), self.buckets.stop(), self.database.stop());
+        let database = async {
+            if let Some(database) = self.database {
+                database.stop().await;
+            }
+        };
+        tokio::join!(self.internal.stop(), self.buckets.stop(), database);
     }
 }
 

@@ -72,7 +72,7 @@ impl Functions {
     /// Calls a function, by logical id, name or ARN, and waits for its answer. Goes on even if nobody waits any more.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
         let (outcome, report) = self.call(function, payload).await;
-        report.log("invoke", if outcome.is_ok() { "ok" } else { "failed" });
+        report.log_outcome("invoke", &outcome);
         outcome
     }
 
@@ -86,7 +86,7 @@ impl Functions {
         // A task of its own, because Lambda doesn't stop a function whose caller went away.
         tokio::spawn(async move {
             if let Err((outcome, report)) = sender.send(pool.invoke(payload).await) {
-                report.log("(nobody waited)", if outcome.is_ok() { "ok" } else { "failed" });
+                report.log_outcome("(nobody waited)", &outcome);
             }
         });
         receiver.await.unwrap_or_else(|_| (Err(InvokeError::Stopped), Report::not_started(&name)))

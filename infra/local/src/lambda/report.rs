@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::InvokeError;
 use super::journal::Entry;
 use crate::log;
 
@@ -13,15 +16,30 @@ pub struct Report {
     /// How long a new process needed until it asked for the event; `None` for one that was there.
     init: Option<Duration>,
     journal: Option<Entry>,
+    reason: Option<String>,
 }
 
 impl Report {
     pub(super) fn new(function: &str, took: Duration, init: Option<Duration>, journal: Entry) -> Self {
-        Self { function: function.to_owned(), took, init, journal: Some(journal) }
+        Self { function: function.to_owned(), took, init, journal: Some(journal), reason: None }
     }
 
     pub(super) fn not_started(function: &str) -> Self {
-        Self { function: function.to_owned(), took: Duration::ZERO, init: None, journal: None }
+        Self { function: function.to_owned(), took: Duration::ZERO, init: None, journal: None, reason: None }
+    }
+
+    /// Adds why the call failed.
+    pub fn because(mut self, reason: impl Display) -> Self {
+        self.reason = Some(reason.to_string());
+        self
+    }
+
+    /// Logs a call whose caller has nothing to add.
+    pub fn log_outcome(self, what: impl Display, outcome: &Result<Bytes, InvokeError>) {
+        match outcome {
+            Ok(_) => self.log(what, "ok"),
+            Err(error) => self.because(error).log(what, "failed"),
+        }
     }
 
     /// Writes the line of this call, and the function's own lines under it.
@@ -42,6 +60,7 @@ impl Report {
                 ms = self.took.as_secs_f64() * 1000.0,
                 cold_ms = self.init.map(|init| init.as_secs_f64() * 1000.0),
                 called,
+                reason = self.reason,
                 lines = lines.join("\n"),
             );
         });

@@ -16,7 +16,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use self::cors::CorsPolicy;
 use self::routes::Routes;
@@ -37,16 +37,26 @@ pub struct HttpGateway {
     routes: Routes,
     cors: Option<CorsPolicy>,
     functions: Functions,
+    integration_limit: Duration,
 }
 
 impl HttpGateway {
     /// Fails if two routes are the same, or one cannot be understood.
     pub fn new(api: &template::HttpApi, functions: Functions) -> anyhow::Result<Arc<Self>> {
+        Self::with_limit(api, functions, INTEGRATION_LIMIT)
+    }
+
+    fn with_limit(
+        api: &template::HttpApi,
+        functions: Functions,
+        integration_limit: Duration,
+    ) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             api_id: api.id.clone(),
             routes: Routes::new(&api.routes)?,
             cors: api.cors.clone().map(CorsPolicy::new),
             functions,
+            integration_limit,
         }))
     }
 
@@ -54,15 +64,14 @@ impl HttpGateway {
     pub async fn serve(&self, request: Request<Body>, source: IpAddr) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = ids::id();
-        let begun = Instant::now();
         let mut response = match &self.cors {
             Some(cors) if parts.method == Method::OPTIONS => cors.preflight(&parts.headers),
             Some(cors) => {
-                let mut response = self.route(&parts, body, source, &request_id, begun).await;
+                let mut response = self.route(&parts, body, source, &request_id).await;
                 cors.apply(&parts.headers, response.headers_mut());
                 response
             }
-            None => self.route(&parts, body, source, &request_id, begun).await,
+            None => self.route(&parts, body, source, &request_id).await,
         };
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -70,14 +79,7 @@ impl HttpGateway {
         response
     }
 
-    async fn route(
-        &self,
-        parts: &request::Parts,
-        body: Body,
-        source: IpAddr,
-        request_id: &str,
-        begun: Instant,
-    ) -> Response {
+    async fn route(&self, parts: &request::Parts, body: Body, source: IpAddr, request_id: &str) -> Response {
         let what = format!("{} {}", parts.method, parts.uri.path());
         let Some(found) = self.routes.find(&parts.method, parts.uri.path()) else {
             log::refused(&what, StatusCode::NOT_FOUND.as_u16());
@@ -96,17 +98,21 @@ impl HttpGateway {
         let label = what.clone();
         let call = tokio::spawn(async move {
             let (outcome, report) = functions.call(&function, event).await;
-            let response = outcome.map_err(|error| (failure(&error), error.to_string())).and_then(|answer| {
-                response::response(&answer).map_err(|reason| (INTERNAL, format!("bad answer: {reason}")))
+            let answer = outcome.map_err(|error| (failure(&error), error.to_string())).and_then(|answer| {
+                response::response(&answer).map_err(|reason| (INTERNAL, bad_answer(&reason)))
             });
-            let response = response.unwrap_or_else(|((status, text), reason)| {
-                tracing::warn!("{label}: {reason}");
-                message(status, text)
-            });
-            report.log(label, response.status().as_u16());
-            response
+            match answer {
+                Ok(response) => {
+                    report.log(label, response.status().as_u16());
+                    response
+                }
+                Err(((status, text), reason)) => {
+                    report.because(reason).log(label, status.as_u16());
+                    message(status, text)
+                }
+            }
         });
-        match timeout(INTEGRATION_LIMIT.saturating_sub(begun.elapsed()), call).await {
+        match timeout(self.integration_limit, call).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => message(INTERNAL.0, INTERNAL.1),
             Err(_) => {
@@ -131,6 +137,10 @@ fn failure(error: &InvokeError) -> (StatusCode, &'static str) {
     }
 }
 
+fn bad_answer(reason: &str) -> String {
+    format!("the answer cannot be made a response: {reason}")
+}
+
 /// The gateway's own answers.
 fn message(status: StatusCode, text: &str) -> Response {
     (status, axum::Json(json!({ "message": text }))).into_response()
@@ -141,3 +151,6 @@ fn not_found() -> Response {
     let body = json!({ "success": false, "error": { "code": "NOT_FOUND", "message": "接口不存在" } });
     (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,25 +107,25 @@ impl WebSocketGateway {
         let shown = label.clone();
         let call = tokio::spawn(async move {
             let (outcome, report) = functions.call(&function, event.payload).await;
-            let outcome = match outcome {
-                Ok(answer) => serde_json::from_slice::<Answer>(&answer).map_err(|error| {
-                    tracing::warn!("{label}: bad answer: {error}");
-                    CallError::Failed
-                }),
-                Err(error) => {
-                    tracing::warn!("{label}: {error}");
-                    Err(if matches!(error, InvokeError::Throttled(_)) {
-                        CallError::Throttled
-                    } else {
-                        CallError::Failed
-                    })
+            let outcome = outcome
+                .map_err(|error| {
+                    let is_throttled = matches!(error, InvokeError::Throttled(_));
+                    (if is_throttled { CallError::Throttled } else { CallError::Failed }, error.to_string())
+                })
+                .and_then(|answer| {
+                    let answer = serde_json::from_slice::<Answer>(&answer);
+                    answer.map_err(|error| (CallError::Failed, format!("the answer cannot be used: {error}")))
+                });
+            match outcome {
+                Ok(answer) => {
+                    report.log(label, answer.status_code);
+                    Ok(answer)
                 }
-            };
-            report.log(
-                label,
-                outcome.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status_code.to_string()),
-            );
-            outcome
+                Err((error, reason)) => {
+                    report.because(reason).log(label, "error");
+                    Err(error)
+                }
+            }
         });
         match timeout(self.limits.integration, call).await {
             Ok(Ok(outcome)) => outcome,
