@@ -62,6 +62,9 @@ fn response(status: StatusCode, cache_control: &'static str, etag: &str, body: B
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
     headers.insert(header::ETAG, header_value(etag));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The gateway's CORS headers come only where the request has an origin. Without this a browser would give what an
+    // `<img>` has cached to a `fetch`, and refuse it.
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
     response
 }
 

@@ -47,6 +47,8 @@ async fn a_picture_goes_up_in_a_form_and_comes_down_again() {
     assert_eq!(answer.headers()["content-type"], "image/png");
     assert_eq!(answer.headers()["cache-control"], "private, max-age=31536000, immutable");
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    // What an `<img>` has cached without CORS headers must not be what a `fetch` gets.
+    assert_eq!(answer.headers()["vary"], "origin");
     let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
     assert_eq!(answer.bytes().await.unwrap(), PNG);
 
@@ -138,6 +140,7 @@ async fn a_large_picture_goes_straight_to_the_store_and_comes_from_there() {
     let image_url = permission["image_url"].as_str().unwrap();
     let redirect = board.request(Method::GET, image_url).send().await.unwrap();
     assert_eq!(redirect.status(), 302);
+    assert_eq!(redirect.headers()["vary"], "origin");
     let age: u32 =
         redirect.headers()["cache-control"].to_str().unwrap().rsplit('=').next().unwrap().parse().unwrap();
     let location = redirect.headers()["location"].to_str().unwrap();

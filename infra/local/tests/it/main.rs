@@ -7,6 +7,7 @@ mod socket;
 mod connections;
 mod generation;
 mod images;
+mod process;
 mod rest;
 mod suggestions;
 mod workspace_frames;
