@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write as _};
 
-use jiff::Timestamp;
+use jiff::Zoned;
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -44,7 +44,7 @@ impl<S: Subscriber> Layer<S> for ForPeople {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let time = Timestamp::now().strftime("%H:%M:%S.%3f").to_string();
+        let time = Zoned::now().strftime("%H:%M:%S.%3f").to_string();
         let text = match event.metadata().target() {
             CALL => self.call(&time, &fields),
             LATE_LINE => self.late_line(&time, &fields),

@@ -19,7 +19,7 @@ use crate::schedule::{Rate, Schedule};
 use crate::stack::Config;
 use crate::states::{Machines, StateMachine, TaskError};
 use crate::template::{ACCOUNT_ID, Blueprint, Bucket, REGION, Template};
-use crate::{s3, template};
+use crate::{mongod, s3, template};
 
 /// Begins to serve the template's buckets, with files under `data`.
 pub async fn serve_buckets(buckets: &[Bucket], data: &Path) -> Result<(String, s3::Handle)> {
@@ -167,6 +167,9 @@ pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Opt
 
 /// Forgets what earlier runs kept in `data`. A fetched mongod stays.
 fn empty(data: &Path) -> Result<()> {
+    fs::create_dir_all(data).with_context(|| format!("{} cannot be created", data.display()))?;
+    // Not under the feet of a stack that is running.
+    let _lock = mongod::lock(data)?;
     for name in ["mongo", "s3", "vendor"] {
         let directory = data.join(name);
         match fs::remove_dir_all(&directory) {
@@ -205,7 +208,9 @@ mod tests {
         empty(data.path()).unwrap();
         let left: Vec<_> =
             fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["bin"]);
+        assert!(left.contains(&"bin".into()) && !left.contains(&"mongo".into()), "{left:?}");
+        let _running = mongod::lock(data.path()).unwrap();
+        assert!(empty(data.path()).unwrap_err().to_string().contains("another stack"));
     }
 
     #[tokio::test]

@@ -46,6 +46,9 @@ impl Binaries {
     /// differently and compile the dependencies again. Cargo's own progress goes to the terminal.
     pub async fn build(blueprint: &Blueprint, profile: Profile) -> Result<Self> {
         let packages = blueprint.packages()?;
+        if packages.is_empty() {
+            return Ok(Self(Arc::default()));
+        }
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(blueprint.root()).args(["build", "--message-format=json-render-diagnostics"]);
         if profile == Profile::Release {

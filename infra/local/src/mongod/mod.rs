@@ -81,7 +81,7 @@ impl fmt::Debug for Database {
 }
 
 /// Two servers on one directory would not work; two stacks on it would not either, and this can say so in words.
-fn lock(data: &Path) -> anyhow::Result<File> {
+pub(crate) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("mongo.lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
