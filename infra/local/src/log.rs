@@ -1,7 +1,9 @@
 //! One log for people: a line for each call, and under it what the function itself wrote.
 //!
-//!     12:00:01.250  GET /api/workspaces → 200  ListWorkspacesFunction  6 ms  cold 35 ms
-//!                   INFO  listed workspaces count=3
+//! ```text
+//! 12:00:01.250  GET /api/workspaces → 200  ListWorkspacesFunction  6 ms  cold 35 ms
+//!               INFO  listed workspaces count=3
+//! ```
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write as _};
