@@ -1,6 +1,8 @@
 //! The board through its front door: the real function binaries behind the local stack, over HTTP and WebSockets, with a
 //! real MongoDB and a real S3 protocol. A module for each part of the wire contract.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so by a panic.
+
 mod board;
 mod socket;
 
