@@ -14,7 +14,8 @@ use crate::{App, request::GenerateRequest};
 
 /// How long a vendor may take to fetch the picture.
 const IMAGE_LIFE: Duration = Duration::from_secs(60 * 60);
-/// How long a repeat waits for the first request's answer, which needs the vendor's, and how often it looks.
+/// How long a repeat waits for the first request's answer, which needs the vendor's, and how often it looks. It never asks
+/// the vendor itself after that, for which there would be no time.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -23,8 +24,10 @@ const OUTCOME_UNKNOWN: &str = "视频服务没有确认任务，结果未知，�
 
 /// What the answer to an earlier request with the same `Idempotency-Key` says about this one.
 enum Earlier {
-    /// There was none, or one that may be tried again.
+    /// There was none.
     Nothing,
+    /// It was refused, for this reason, and may be tried again.
+    Refused(String),
     /// It is still being carried out.
     Pending,
     /// It got this task.
@@ -40,6 +43,7 @@ impl App {
         let mut snapshot = snapshot?;
         let mut kind = Some(kind);
         let give_up = Instant::now() + PATIENCE;
+        let mut has_waited = false;
         loop {
             let current = snapshot.ok_or_else(RestError::workspace_not_found)?;
             match earlier_answer(&current, request.idempotency.as_ref())? {
@@ -47,11 +51,16 @@ impl App {
                 Earlier::Pending if Instant::now() >= give_up => {
                     return Err(RestError::video_in_progress(None));
                 }
-                Earlier::Pending => sleep(LOOK_EVERY).await,
+                Earlier::Pending => {
+                    has_waited = true;
+                    sleep(LOOK_EVERY).await;
+                }
+                // What was waited for is the answer to both.
+                Earlier::Refused(reason) if has_waited => return Err(RestError::third_party(reason)),
                 Earlier::Nothing if current.video.status == VideoStatus::Generating => {
                     return Err(RestError::video_in_progress(current.video.task_id.as_deref()));
                 }
-                Earlier::Nothing => {
+                Earlier::Nothing | Earlier::Refused(_) => {
                     if let Some(kind) = kind.take() {
                         kind?
                             .ok_or_else(RestError::image_not_found)?
@@ -85,14 +94,18 @@ impl App {
         image_url: &str,
         params: &MotionParams,
     ) -> Result<String, RestError> {
-        match self.vendor.create_task(&generation, image_url, params).await {
+        let (created, ()) = tokio::join!(
+            self.vendor.create_task(&generation, image_url, params),
+            self.tell(request, VideoStatus::Generating, None, claimed_at),
+        );
+        match created {
             Ok(task_id) => self.accepted(request, generation, claimed_at, task_id).await,
             Err(error) => {
                 let (outcome, reason) = match &error {
                     CreateTaskError::Refused { reason } => (Outcome::Refused, reason.clone()),
                     CreateTaskError::Unknown(_) => (Outcome::Unknown, OUTCOME_UNKNOWN.to_owned()),
                 };
-                self.failed(request, &generation, claimed_at, outcome, &reason).await;
+                self.failed(request, &generation, outcome, &reason).await;
                 Err(RestError::third_party_failed(&reason, error))
             }
         }
@@ -117,9 +130,8 @@ impl App {
             tracing::error!(task_id, error = describe(error), "left to the sweeper");
         }
         match recorded {
-            Ok(Some(updated_at)) => self.tell(request, VideoStatus::Generating, None, updated_at).await,
-            // The workspace was deleted meanwhile.
-            Ok(None) => {}
+            // Or it isn't running any more: the workspace was deleted meanwhile.
+            Ok(_) => {}
             Err(error) if started.is_ok() => {
                 tracing::error!(task_id, error = describe(&error), "left to the execution");
             }
@@ -132,14 +144,12 @@ impl App {
         &self,
         request: &GenerateRequest,
         generation: &GenerationId,
-        claimed_at: Timestamp,
         outcome: Outcome,
         reason: &str,
     ) {
         let GenerateRequest { owner, workspace_id, .. } = request;
         match self.workspaces.fail_claim(owner, *workspace_id, generation, outcome, reason).await {
             Ok(Some(updated_at)) => {
-                self.tell(request, VideoStatus::Generating, None, claimed_at).await;
                 self.tell(request, VideoStatus::Failed, Some(reason.to_owned()), updated_at).await;
             }
             Ok(None) => {}
@@ -172,7 +182,7 @@ fn earlier_answer(snapshot: &Snapshot, given: Option<&Idempotency>) -> Result<Ea
     }
     match newest.outcome {
         None => Ok(Earlier::Pending),
-        Some(Outcome::Refused) => Ok(Earlier::Nothing),
+        Some(Outcome::Refused) => Ok(Earlier::Refused(snapshot.video.error.clone().unwrap_or_default())),
         Some(Outcome::Accepted) => Ok(Earlier::Accepted(snapshot.video.task_id.clone().unwrap_or_default())),
         Some(Outcome::Unknown) => {
             Err(RestError::third_party(snapshot.video.error.as_deref().unwrap_or(OUTCOME_UNKNOWN)))

@@ -44,7 +44,7 @@ async fn list(workspaces: &Workspaces, request: Request) -> Result<Response<Body
 
 fn parse_limit(text: &str) -> Result<usize, InvalidData> {
     match text.parse() {
-        Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
+        Ok(limit @ 1..=MAX_LIMIT) if !text.starts_with('+') => Ok(limit),
         _ => Err(InvalidData::new("limit", format!("limit 必须是 1 到 {MAX_LIMIT} 之间的整数"))),
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn limits_are_not_clamped() {
         assert_eq!(parse_limit("200"), Ok(200));
-        for bad in ["0", "201", "", "-1", "1.5", "x"] {
+        for bad in ["0", "201", "", "-1", "+5", "1.5", "x"] {
             assert_eq!(parse_limit(bad).unwrap_err().field, "limit");
         }
     }

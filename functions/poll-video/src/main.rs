@@ -99,7 +99,7 @@ async fn poll(app: &App, Input { poll, failure }: Input) -> Result<Output, PollE
 impl App {
     async fn ask(&self, poll: &Poll) -> Result<Status, PollError> {
         let (is_running, state) = tokio::join!(
-            self.workspaces.note_poll(&poll.owner, poll.workspace_id, &poll.generation_id, &poll.task_id),
+            self.workspaces.record_task(&poll.owner, poll.workspace_id, &poll.generation_id, &poll.task_id),
             self.vendor.query_task(&poll.task_id),
         );
         if !is_running? {

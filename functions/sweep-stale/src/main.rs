@@ -51,8 +51,10 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn sweep(app: &App) -> Result<(), Error> {
-    // The sweeper runs within a minute of a deployment, and needs the indexes most.
-    app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await?;
+    // The sweeper runs within a minute of a deployment, and needs the indexes most, but it can do without.
+    if let Err(error) = app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await {
+        tracing::error!(error = describe(&error), "indexes not made");
+    }
     let (connections, generations) = tokio::join!(app.close_silent(), app.sweep_generations());
     // Each does its part whatever becomes of the other.
     connections?;

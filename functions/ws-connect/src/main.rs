@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn connect(connections: &Connections, event: Event) -> Result<Response, Error> {
-    match connections.register(connection_id(&event)?, &Owner::default()).await {
+    match connections.seen(connection_id(&event)?, &Owner::default()).await {
         Ok(()) => Ok(Response::ok()),
         Err(error) => {
             tracing::error!(error = describe(&error), "connection refused");

@@ -3,6 +3,8 @@
 
 mod carry_out;
 
+use std::time::Duration;
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::{
     edge::{
@@ -14,6 +16,7 @@ use shared::{
     },
     service::{aws_config, connections::Connections, push::Pusher, workspaces::Workspaces},
 };
+use tokio::time::timeout;
 
 /// What the frames of a process share.
 struct App {
@@ -35,6 +38,11 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<Event>| message(&app, event))).await
 }
 
+/// How long a ping waits for the database, which it doesn't need.
+const TIME_TO_NOTE: Duration = Duration::from_secs(1);
+/// How long a frame may take: its client repeats it after 5 s, three times (contract §3).
+const TIME_FOR_A_FRAME: Duration = Duration::from_secs(15);
+
 async fn message(
     app: &App,
     LambdaEvent { payload: event, context }: LambdaEvent<Event>,
@@ -42,11 +50,18 @@ async fn message(
     let owner = Owner::default();
     let connection_id = connection_id(&event)?;
     let frame = read(&event);
-    // Any frame counts against silence, a bad one too.
-    let seen = app.connections.seen(connection_id, &owner);
+    // Any frame counts against silence, a bad one too. That it wasn't noted is a matter for the log: the frame itself is none
+    // the worse.
+    let seen = async {
+        match timeout(TIME_TO_NOTE, app.connections.seen(connection_id, &owner)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = describe(&error), "connection not noted as alive"),
+            Err(_) => tracing::warn!("connection not noted as alive in time"),
+        }
+    };
     let (request_id, answer) = match frame {
         Ok(Frame { request_id, command: Command::Ping, .. }) => {
-            log_if_failed(seen.await);
+            seen.await;
             (request_id, Answer::Pong {})
         }
         Ok(Frame { request_id, client_id, sent_at, command }) => {
@@ -56,12 +71,15 @@ async fn message(
             let sender =
                 Sender::new(&owner, client_id, connection_id, kind, request_id.as_deref(), message_id);
             let carried_out = app.carry_out(&owner, connection_id, &sender, sent_at, command);
-            let (seen, answer) = tokio::join!(seen, carried_out);
-            log_if_failed(seen);
+            let ((), answer) = tokio::join!(seen, timeout(TIME_FOR_A_FRAME, carried_out));
+            let answer = answer.unwrap_or_else(|late| {
+                tracing::error!(error = describe(&late), "frame failed");
+                Answer::database_failed()
+            });
             (request_id, answer)
         }
         Err(RejectedFrame { request_id, refusal }) => {
-            log_if_failed(seen.await);
+            seen.await;
             let answer = match refusal {
                 Refusal::Invalid(fault) => Answer::invalid(fault),
                 Refusal::UnknownWorkspace(id) => Answer::workspace_not_found(id),
@@ -78,11 +96,4 @@ fn read(event: &Event) -> Result<Frame, RejectedFrame> {
         return Err(RejectedFrame { request_id: None, refusal: fault.into() });
     }
     Frame::parse(event.body.as_deref().unwrap_or_default(), Timestamp::now())
-}
-
-/// A connection that isn't noted as alive is a matter for the log: the frame itself is none the worse.
-fn log_if_failed<E: std::error::Error + 'static>(seen: Result<(), E>) {
-    if let Err(error) = seen {
-        tracing::warn!(error = describe(&error), "connection not noted as alive");
-    }
 }

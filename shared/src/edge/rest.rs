@@ -3,14 +3,14 @@
 use std::{error::Error as StdError, future::Future};
 
 use lambda_http::{
-    Body, Error, Request, Response,
+    Body, Error, Request, RequestExt, Response,
     http::{HeaderValue, StatusCode, header},
     service_fn,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::log;
+use super::{deadline, log};
 use crate::{
     model::{InvalidData, describe},
     service::{database::DatabaseError, images::ImageStoreError},
@@ -164,9 +164,14 @@ where
     F: Future<Output = Result<Response<Body>, RestError>> + Send,
 {
     log::init();
-    lambda_http::run(service_fn(|request| {
+    lambda_http::run(service_fn(|request: Request| {
+        let context = request.lambda_context();
         let answer = handle(request);
-        async { Ok::<_, Error>(answer.await.unwrap_or_else(RestError::into_response)) }
+        async move {
+            let answer = deadline::within(&context, answer).await;
+            let answer = answer.unwrap_or_else(|late| Err(RestError::unavailable().caused_by(late)));
+            Ok::<_, Error>(answer.unwrap_or_else(RestError::into_response))
+        }
     }))
     .await
 }

@@ -173,11 +173,24 @@ pub enum Event {
 }
 
 impl Event {
-    /// The frame, as text. A push carries no `request_id`.
-    pub fn to_frame(&self) -> String {
-        frame(self, None)
+    /// The frames that tell it, as text: one, unless an update is larger than a message may be. A push carries no
+    /// `request_id`.
+    pub fn to_frames(&self) -> Vec<String> {
+        let whole = frame(self, None);
+        match self {
+            // Objects are taken apart into leaves, so that a frame that came in 32 KB may go out as several times that.
+            Self::Updated { workspace_id, updates, updated_at } if whole.len() > MAX_MESSAGE_BYTES => {
+                let (workspace_id, updated_at) = (*workspace_id, *updated_at);
+                let part = |updates| frame(&Self::Updated { workspace_id, updates, updated_at }, None);
+                updates.parts(MAX_MESSAGE_BYTES).into_iter().map(part).collect()
+            }
+            _ => vec![whole],
+        }
     }
 }
+
+/// What the leaves of one message may take: the gateway's 128 KB (contract §4), less the rest of the frame.
+const MAX_MESSAGE_BYTES: usize = 127 * 1024;
 
 fn frame(body: &impl Serialize, request_id: Option<&str>) -> String {
     #[derive(Serialize)]
@@ -220,7 +233,7 @@ mod tests {
         );
         let workspace_id = "00ff10a2b3c4d5e6f7081920".parse().unwrap();
         assert_eq!(
-            read(&Event::Deleted { workspace_id }.to_frame()),
+            read(&Event::Deleted { workspace_id }.to_frames()[0]),
             json!({"type": "workspace.deleted", "data": {"workspace_id": "00ff10a2b3c4d5e6f7081920"}, "timestamp": null})
         );
     }
@@ -231,7 +244,7 @@ mod tests {
         let at = Timestamp::from_millis(0);
         let created = Created { workspace_id: id, order_index: OrderIndex::FIRST, created_at: at };
         let workspace = Box::new(Workspace::new(id, OrderIndex::FIRST, at));
-        let frame = read(&Event::Created { created, workspace }.to_frame());
+        let frame = read(&Event::Created { created, workspace }.to_frames()[0]);
         assert_eq!(frame["data"]["workspace_id"], "00ff10a2b3c4d5e6f7081920");
         assert_eq!(frame["data"]["created_at"], "1970-01-01T00:00:00.000Z");
         assert_eq!(frame["data"]["workspace"]["_id"], frame["data"]["workspace_id"]);
@@ -246,9 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn an_update_that_no_message_holds_is_told_in_parts() {
+        let leaves = (0..1_000).map(|n| (format!("{}{n}", "x".repeat(60)), json!(n))).collect::<Map<_, _>>();
+        let written = json!({"form_data": {"a".repeat(60): {"b".repeat(60): leaves}}});
+        let raw = serde_json::value::to_raw_value(&written).unwrap();
+        let updates = FieldUpdates::parse(&raw).unwrap();
+        let workspace_id = "00ff10a2b3c4d5e6f7081920".parse().unwrap();
+        let event = Event::Updated { workspace_id, updates, updated_at: Timestamp::from_millis(0) };
+        let frames = event.to_frames();
+        assert!(frames.len() > 1 && frames.iter().all(|frame| frame.len() < 128 * 1024), "{}", frames.len());
+        let told = frames.iter().map(|frame| read(frame)["data"]["updates"].as_object().unwrap().len());
+        assert_eq!(told.sum::<usize>(), 1_000);
+    }
+
+    #[test]
     fn a_reorder_is_a_map_by_id() {
         let places = vec![("00ff10a2b3c4d5e6f7081920".parse().unwrap(), OrderIndex::FIRST)];
-        let frame = read(&Event::Reordered { reorder_map: places }.to_frame());
+        let frame = read(&Event::Reordered { reorder_map: places }.to_frames()[0]);
         assert_eq!(frame["data"], json!({"reorder_map": {"00ff10a2b3c4d5e6f7081920": 0}}));
     }
 }

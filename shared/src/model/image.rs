@@ -56,8 +56,8 @@ impl ImageKind {
     }
 }
 
-/// The public name of an uploaded picture: `<stem>.jpg`, `.png` or `.webp`, the stem 16 to 128 characters of
-/// `[A-Za-z0-9_-]` (contract §6). It can be in an S3 key and in an address as it is.
+/// The public name of an uploaded picture: `<stem>.jpg`, `.png` or `.webp`, the stem at least 16 characters of
+/// `[A-Za-z0-9_-]` (contract §6) and at most 128, so that it fits an S3 key. It can be in a key and in an address as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName {
     text: String,

@@ -87,6 +87,25 @@ impl FieldUpdates {
         self.0.retain(|path, _| keep(path));
     }
 
+    /// The same leaves in parts, of which each takes at most `max_bytes` as JSON, as long as no single leaf takes more.
+    pub fn parts(&self, max_bytes: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut part = BTreeMap::new();
+        let mut used = 0;
+        for (path, value) in &self.0 {
+            // Quotes, colon and comma; paths need no escapes.
+            let bytes = path.0.len() + value.as_json().to_string().len() + 4;
+            if used + bytes > max_bytes && !part.is_empty() {
+                parts.push(Self(std::mem::take(&mut part)));
+                used = 0;
+            }
+            used += bytes;
+            part.insert(path.clone(), value.clone());
+        }
+        parts.push(Self(part));
+        parts
+    }
+
     /// Whether no leaf is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

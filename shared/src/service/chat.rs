@@ -65,7 +65,12 @@ struct Message {
 impl ChatModel {
     /// `model` of the service at `base_url`, such as `https://api.openai.com/v1`. Empty: there is none.
     pub fn new(base_url: &str, key: String, model: String) -> Result<Self, reqwest::Error> {
-        let http = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
+        // A connection kept from before a freeze may be dead, which would show only when the time is up.
+        let http = Client::builder()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .build()?;
         Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key, model })
     }
 

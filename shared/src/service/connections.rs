@@ -6,21 +6,24 @@ use futures_util::TryStreamExt;
 use mongodb::{
     Collection,
     bson::{Bson, DateTime, Document, doc},
-    options::WriteConcern,
+    options::{ReadConcern, WriteConcern},
 };
 use serde::Deserialize;
 
-use super::database::{Database, DatabaseError, literal};
+use super::database::{Database, DatabaseError, is_duplicate_key, literal};
 use crate::model::Owner;
 
 /// A connection that was silent for this long is sent nothing, and is closed by the next sweep (contract §3).
 const SILENCE: Duration = Duration::from_secs(60);
-/// How old `last_seen` gets before a frame renews it: a write for each frame would say nothing more.
-const RENEWAL: Duration = Duration::from_secs(15);
+/// How old `last_seen` gets before a frame renews it: a write for each frame would hardly say more. As much earlier than
+/// [`SILENCE`] may a connection be taken for silent, which one that pings every 30 s never notices.
+const RENEWAL: Duration = Duration::from_secs(3);
 /// The gateway closes a connection after 2 hours; a row that outlives that by more than this is forgotten by itself.
 const LIFE: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 /// A younger connection's socket may not be open yet, so that a push to it is refused as if it were gone.
 const OPENING: Duration = Duration::from_secs(10);
+/// How long it is remembered that a connection is closed: longer than any frame of it can still be under way.
+const CLOSED: Duration = Duration::from_secs(2 * 60);
 
 /// An open connection, as far as is known.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,25 +51,11 @@ impl Connections {
         Self(database.connections())
     }
 
-    /// Remembers a connection that is about to open: from now on its owner's events reach it.
-    pub async fn register(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
-        self.renew(id, owner, WriteConcern::majority()).await
-    }
-
-    /// Notes that a connection is alive: `last_seen` is renewed if it is old.
+    /// Remembers a connection that is about to open, or notes that one is alive: `last_seen` is renewed if it is old.
     ///
     /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it.
-    /// Not worth waiting for the majority: a lost renewal is made good by the next frame.
+    /// Not worth waiting for the majority: what a failover loses is made good by the next frame.
     pub async fn seen(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
-        self.renew(id, owner, WriteConcern::nodes(1)).await
-    }
-
-    async fn renew(
-        &self,
-        id: &str,
-        owner: &Owner,
-        acknowledged_by: WriteConcern,
-    ) -> Result<(), DatabaseError> {
         let keep_or = |field: &str, fresh: Bson| doc! {"$ifNull": [format!("${field}"), fresh]};
         let is_old = doc! {"$lt": ["$last_seen", {"$subtract": ["$$NOW", millis(RENEWAL)]}]};
         let renew = doc! {"$set": {
@@ -75,14 +64,23 @@ impl Connections {
             "expires_at": keep_or("expires_at", doc! {"$add": ["$$NOW", millis(LIFE)]}.into()),
             "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
         }};
-        let update = self.0.update_one(doc! {"_id": id}, vec![renew]).upsert(true);
-        update.write_concern(acknowledged_by).await?;
-        Ok(())
+        let open = doc! {"_id": id, "closed_at": null};
+        match self.0.update_one(open, vec![renew]).upsert(true).write_concern(WriteConcern::nodes(1)).await {
+            Ok(_) => Ok(()),
+            // It is closed already: a frame that was still under way doesn't bring it back.
+            Err(error) if is_duplicate_key(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Forgets a connection that is closed.
+    /// Forgets a connection that is closed, but for its id, so that a frame that is still under way doesn't bring it back.
     pub async fn forget(&self, id: &str) -> Result<(), DatabaseError> {
-        self.0.delete_one(doc! {"_id": id}).await?;
+        let closed = doc! {"$replaceWith": {
+            "_id": "$_id",
+            "closed_at": "$$NOW",
+            "expires_at": {"$add": ["$$NOW", millis(CLOSED)]},
+        }};
+        self.0.update_one(doc! {"_id": id}, vec![closed]).upsert(true).await?;
         Ok(())
     }
 
@@ -94,11 +92,12 @@ impl Connections {
         Ok(())
     }
 
-    /// The connections of `owner` that were heard from lately.
+    /// The connections of `owner` that were heard from lately, also those that the majority hasn't heard of yet.
     pub async fn of(&self, owner: &Owner) -> Result<Vec<Connection>, DatabaseError> {
         let filter = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
         let rows = self.0.clone_with_type();
-        Ok(rows.find(filter).projection(doc! {"connected_at": 1}).await?.try_collect().await?)
+        let found = rows.find(filter).projection(doc! {"connected_at": 1}).read_concern(ReadConcern::local());
+        Ok(found.await?.try_collect().await?)
     }
 
     /// The connections, of whomever, that were not heard from lately: at most `limit`, the longest silent first.

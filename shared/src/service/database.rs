@@ -5,7 +5,9 @@ use std::time::Duration;
 use mongodb::{
     Client, Collection,
     bson::{Bson, DateTime, Document, doc, oid::ObjectId},
-    error::{Error as MongoError, ErrorKind, WriteFailure},
+    error::{
+        Error as MongoError, ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure,
+    },
     options::{ClientOptions, ReadConcern, WriteConcern},
 };
 
@@ -14,18 +16,21 @@ use crate::model::{Timestamp, WorkspaceId};
 /// Must leave a function time to answer within the gateway's 29 s; the driver's own default of 30 s does not.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The driver tries a transaction again for two minutes, which nobody waits for.
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// A process has one event at a time, and an event at most this many operations side by side.
 const MAX_POOL_SIZE: u32 = 4;
 /// A connection that was idle for longer than this has probably not outlived a freeze.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The database failed.
+///
+/// The driver's own error is not kept: it also shows the bytes of the server's answer, which hold what users wrote.
 #[derive(Debug, thiserror::Error)]
-#[error("database {}", if *unreachable { "unreachable" } else { "failed" })]
+#[error("database {}: {reason}", if *unreachable { "unreachable" } else { "failed" })]
 pub struct DatabaseError {
     unreachable: bool,
-    #[source]
-    source: Box<MongoError>,
+    reason: String,
 }
 
 impl DatabaseError {
@@ -44,7 +49,17 @@ impl From<MongoError> for DatabaseError {
                 | ErrorKind::ConnectionPoolCleared { .. }
                 | ErrorKind::DnsResolve { .. }
         );
-        Self { unreachable, source: Box::new(source) }
+        // A failover: the next primary will take it.
+        let is_passing = source.contains_label(RETRYABLE_WRITE_ERROR)
+            || source.contains_label(TRANSIENT_TRANSACTION_ERROR);
+        Self { unreachable: unreachable || is_passing, reason: source.kind.to_string() }
+    }
+}
+
+impl DatabaseError {
+    /// What [`TRANSACTION_TIMEOUT`] was too short for.
+    pub(super) fn timed_out() -> Self {
+        Self { unreachable: true, reason: "transaction timed out".to_owned() }
     }
 }
 

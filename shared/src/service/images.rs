@@ -22,19 +22,8 @@ const ABSENT: &str = "*";
 
 /// The store of the pictures failed.
 #[derive(Debug, thiserror::Error)]
-#[error("image store {}", if *unreachable { "unreachable" } else { "failed" })]
-pub struct ImageStoreError {
-    unreachable: bool,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl ImageStoreError {
-    /// Whether there was nobody to talk to, rather than an operation that failed.
-    pub const fn is_unreachable(&self) -> bool {
-        self.unreachable
-    }
-}
+#[error("image store failed")]
+pub struct ImageStoreError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl<E, R> From<SdkError<E, R>> for ImageStoreError
 where
@@ -42,8 +31,7 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     fn from(source: SdkError<E, R>) -> Self {
-        let unreachable = matches!(source, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
-        Self { unreachable, source: Box::new(source) }
+        Self(Box::new(source))
     }
 }
 
@@ -62,7 +50,7 @@ impl StoredImage {
     pub async fn bytes(self) -> Result<Bytes, ImageStoreError> {
         let body = self.body.collect().await;
         body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
-            .map_err(|source| ImageStoreError { unreachable: true, source: Box::new(source) })
+            .map_err(|source| ImageStoreError(Box::new(source)))
     }
 }
 
@@ -183,8 +171,7 @@ fn key(owner: &Owner, name: &ImageName) -> String {
 }
 
 fn expiring(life: Duration) -> Result<PresigningConfig, ImageStoreError> {
-    PresigningConfig::expires_in(life)
-        .map_err(|source| ImageStoreError { unreachable: false, source: Box::new(source) })
+    PresigningConfig::expires_in(life).map_err(|source| ImageStoreError(Box::new(source)))
 }
 
 /// A HEAD has no body to carry an error code in, so its status has to do.

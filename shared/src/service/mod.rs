@@ -9,9 +9,19 @@ pub mod push;
 pub mod video_vendor;
 pub mod workspaces;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 
 /// The AWS settings that Lambda puts into the environment: region, credentials, and endpoints where they are not AWS's.
+///
+/// The SDK has no time-outs of its own: a service that accepts a connection and then says nothing would take all the time
+/// that a function has.
 pub async fn aws_config() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(4))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
 }

@@ -57,10 +57,10 @@ impl Pusher {
         if connections.is_empty() {
             return;
         }
-        let frame = Blob::new(event.to_frame());
+        let frames: Vec<Blob> = event.to_frames().into_iter().map(Blob::new).collect();
         let mut posts = stream::iter(connections)
             .map(|connection| async {
-                let posted = self.post(&connection.id, frame.clone()).await;
+                let posted = self.post(&connection.id, &frames).await;
                 (connection, posted)
             })
             .buffer_unordered(CONCURRENT_POSTS);
@@ -93,12 +93,21 @@ impl Pusher {
         }
     }
 
-    async fn post(&self, id: &str, frame: Blob) -> Result<Posted, Box<dyn std::error::Error + Send + Sync>> {
-        match self.client.post_to_connection().connection_id(id).data(frame).send().await {
-            Ok(_) => Ok(Posted::Delivered),
-            Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => Ok(Posted::Gone),
-            Err(error) => Err(error.into()),
+    async fn post(
+        &self,
+        id: &str,
+        frames: &[Blob],
+    ) -> Result<Posted, Box<dyn std::error::Error + Send + Sync>> {
+        for frame in frames {
+            match self.client.post_to_connection().connection_id(id).data(frame.clone()).send().await {
+                Ok(_) => {}
+                Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => {
+                    return Ok(Posted::Gone);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(Posted::Delivered)
     }
 
     /// Closes a connection that has gone silent, and forgets it.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, redirect::Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{GenerationId, MotionParams};
@@ -14,6 +14,7 @@ use crate::model::{GenerationId, MotionParams};
 const CREATE_TIMEOUT: Duration = Duration::from_secs(15);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_REASON_CHARS: usize = 500;
 
 /// Why there is no task.
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +92,23 @@ struct Fault {
     message: String,
 }
 
+impl Fault {
+    /// The vendor's word, as far as it fits a frame and a card on the board.
+    fn into_reason(self) -> String {
+        self.message.chars().take(MAX_REASON_CHARS).collect()
+    }
+}
+
 impl VideoVendor {
     /// The vendor at `base_url`. Empty: there is none, and every task is refused.
     pub fn new(base_url: &str, key: String) -> Result<Self, reqwest::Error> {
         // A connection kept from before a freeze is dead, and a request that is lost on it may or may not have arrived:
         // with a task that is paid for, each gets a connection of its own.
-        let http = Client::builder().pool_max_idle_per_host(0).connect_timeout(CONNECT_TIMEOUT).build()?;
+        let http = Client::builder()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::none())
+            .build()?;
         Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key })
     }
 
@@ -133,15 +145,18 @@ impl VideoVendor {
                 Ok(created) => Ok(created.id),
                 Err(error) => Err(CreateTaskError::Unknown(Some(error.without_url()))),
             },
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                Err(refused("视频生成服务繁忙，请稍后重试"))
-            }
+            StatusCode::TOO_MANY_REQUESTS => Err(refused("视频生成服务繁忙，请稍后重试")),
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
                 Err(refused("视频生成服务暂时不可用，请联系管理员"))
             }
-            status if status.is_client_error() => {
+            StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY => {
                 Err(CreateTaskError::Refused { reason: fault(response).await })
             }
+            // Others, a 503 among them, may be a proxy's word after the request was passed on.
             _ => Err(CreateTaskError::Unknown(None)),
         }
     }
@@ -163,7 +178,7 @@ impl VideoVendor {
             ("succeeded", Some(url)) => TaskState::Succeeded { url },
             ("succeeded", None) => TaskState::Failed { reason: "视频服务没有给出视频".to_owned() },
             ("failed", _) => TaskState::Failed {
-                reason: task.error.map_or_else(|| "视频生成失败".to_owned(), |fault| fault.message),
+                reason: task.error.map_or_else(|| "视频生成失败".to_owned(), Fault::into_reason),
             },
             ("queued" | "running", _) => TaskState::Running,
             (unknown, _) => {
@@ -177,7 +192,7 @@ impl VideoVendor {
 
 async fn fault(response: Response) -> String {
     match response.json::<Refusal>().await {
-        Ok(refusal) => refusal.error.message,
+        Ok(refusal) => refusal.error.into_reason(),
         Err(_) => "视频生成服务拒绝了请求".to_owned(),
     }
 }

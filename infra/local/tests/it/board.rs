@@ -12,10 +12,7 @@ use local::{
     stack::{Config, Stack},
     template::Blueprint,
 };
-use mongodb::{
-    Collection,
-    bson::{Document, doc},
-};
+use mongodb::{Collection, bson::Document};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -152,7 +149,8 @@ impl Board {
         config.parameters.insert("MongoDatabase".to_owned(), name.clone());
         change(&mut config);
         config.binaries = Some(binaries(&config).await);
-        let client = mongodb::Client::with_uri_str(server).await.unwrap();
+        let uri = config.mongodb_uri.clone().unwrap_or_default();
+        let client = mongodb::Client::with_uri_str(uri).await.unwrap();
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -166,6 +164,16 @@ impl Board {
     pub async fn stop(self) {
         self.stack.stop().await;
         self.database.drop().await.unwrap();
+    }
+
+    /// The same where the database is gone already.
+    pub async fn stop_without_database(self) {
+        self.stack.stop().await;
+    }
+
+    /// Kills all processes of functions, whatever they are at.
+    pub async fn stop_functions(&self) {
+        self.stack.functions().stop().await;
     }
 
     /// A new connection.
@@ -242,10 +250,6 @@ impl Board {
     /// The rows of a collection, to see or change what takes too long to come about by itself.
     pub fn rows(&self, collection: &str) -> Collection<Document> {
         self.database.collection(collection)
-    }
-
-    pub async fn count(&self, collection: &str) -> u64 {
-        self.rows(collection).count_documents(doc! {}).await.unwrap()
     }
 
     /// All tasks that the simulated vendor has accepted, each of which would have been paid.

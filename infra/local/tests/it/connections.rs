@@ -12,10 +12,15 @@ fn ago(seconds: i64) -> DateTime {
     DateTime::from_millis(DateTime::now().timestamp_millis() - seconds * 1000)
 }
 
-/// Waits for `count` rows, which come and go with the `$connect` and `$disconnect` of the gateway.
+/// How many connections are taken for open. Of a closed one only the id is remembered.
+async fn open_connections(board: &Board) -> u64 {
+    board.rows(CONNECTIONS).count_documents(doc! {"closed_at": null}).await.unwrap()
+}
+
+/// Waits until `count` are open: they come and go with the `$connect` and `$disconnect` of the gateway.
 async fn wait_for_rows(board: &Board, count: u64) {
     let arrives = async {
-        while board.count(CONNECTIONS).await != count {
+        while open_connections(board).await != count {
             tokio::task::yield_now().await;
         }
     };
@@ -26,7 +31,7 @@ async fn wait_for_rows(board: &Board, count: u64) {
 async fn a_connection_that_closes_is_forgotten() {
     let board = Board::start().await;
     let socket = board.connect().await;
-    assert_eq!(board.count(CONNECTIONS).await, 1);
+    assert_eq!(open_connections(&board).await, 1);
     socket.close().await;
     wait_for_rows(&board, 0).await;
     board.stop().await;
@@ -47,7 +52,7 @@ async fn a_client_that_vanishes_without_closing_is_forgotten() {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
-    assert_eq!(board.count(CONNECTIONS).await, 2);
+    assert_eq!(open_connections(&board).await, 2);
     drop(stream);
     wait_for_rows(&board, 1).await;
     stays.create().await;
@@ -64,10 +69,31 @@ async fn a_silent_connection_is_told_nothing_and_closed_by_the_sweep() {
     alive.create().await;
     watching.expect_push("workspace.created").await;
     board.sweep().await;
-    assert!(silent.closed().await.is_none_or(|code| code != 1009));
+    assert_eq!(silent.frames_until_closed().await, Vec::<String>::new());
     wait_for_rows(&board, 2).await;
     alive.create().await;
     watching.expect_push("workspace.created").await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_frame_that_is_still_under_way_does_not_bring_a_closed_connection_back() {
+    let board = Board::start().await;
+    let id = board.connect().await.create().await;
+    wait_for_rows(&board, 0).await;
+    for _ in 0..10 {
+        let mut socket = board.connect().await;
+        for n in 0..4 {
+            let update = json!({"workspace_id": id, "updates": {"form_data.n": n}});
+            let frame = socket.frame("workspace.update", update);
+            socket.send(&frame).await;
+        }
+        socket.close().await;
+    }
+    wait_for_rows(&board, 0).await;
+    // All that was under way has ended with the stack's functions: there is nobody left who could bring one back.
+    board.stop_functions().await;
+    assert_eq!(open_connections(&board).await, 0);
     board.stop().await;
 }
 
@@ -100,7 +126,7 @@ async fn a_push_that_finds_its_connection_gone_forgets_exactly_that_one() {
     board.rows(CONNECTIONS).insert_many([row("Z29uZQ==", 11), row("eW91bmc=", 1)]).await.unwrap();
     mine.create().await;
     other.expect_push("workspace.created").await;
-    assert_eq!(board.count(CONNECTIONS).await, 3);
+    assert_eq!(open_connections(&board).await, 3);
     assert!(board.rows(CONNECTIONS).find_one(doc! {"_id": "Z29uZQ=="}).await.unwrap().is_none());
     board.stop().await;
 }
@@ -115,6 +141,34 @@ async fn a_connection_whose_row_was_lost_is_told_again_after_its_next_frame() {
     mine.create().await;
     other.expect_push("workspace.created").await;
     board.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_is_an_error_and_not_a_silence() {
+    let data = tempfile::TempDir::new().unwrap();
+    tokio::task::spawn_blocking(crate::board::mongodb_server).await.unwrap();
+    let database = local::mongod::Database::open(None, data.path(), &crate::board::tools()).await.unwrap();
+    let uri = database.uri().to_owned();
+    let board = Board::start_with(|config| config.mongodb_uri = Some(uri)).await;
+    let mut socket = board.connect().await;
+    let id = socket.create().await;
+    database.stop().await;
+    for (kind, data) in [
+        ("workspace.create", json!({})),
+        ("workspace.create", json!({"order_index": 1})),
+        ("workspace.update", json!({"workspace_id": id, "updates": {"form_data.x": 1}})),
+        ("workspace.delete", json!({"workspace_id": id})),
+        ("workspace.reorder", json!({"reorder_map": {(id.as_str()): 1}})),
+    ] {
+        assert_eq!(socket.refused(kind, data).await.0, "DB_ERROR", "{kind}");
+    }
+    socket.expect("ping", json!({}), "pong").await;
+    board.get("/api/workspaces").await.refused(503, "SERVICE_UNAVAILABLE");
+    let body = json!({"workspace_id": id, "user_input": "x"});
+    board.post("/api/ai/suggest", &body).await.refused(503, "SERVICE_UNAVAILABLE");
+    let body = json!({"workspace_id": id, "image_url": "/api/uploads/0123456789abcdef.png"});
+    board.post("/api/generate/video", &body).await.refused(503, "SERVICE_UNAVAILABLE");
+    board.stop_without_database().await;
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ async fn a_video_is_made_and_pushed_and_can_be_watched() {
     let task_id = started["task_id"].as_str().unwrap().to_owned();
     assert_eq!(started, json!({"task_id": task_id, "status": "generating"}));
     let generating = studio.expect("generating").await;
+    // Who was told of it is up to date: that the claim got its task changes nothing that was told.
+    let known =
+        generating["updated_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let locked = json!({"workspace_id": studio.id, "updates": {"form_data.x": 1}, "client_timestamp": known});
+    studio.socket.expect("workspace.update", locked, "workspace.sync_confirm").await;
     let completed = studio.expect("completed").await;
     assert!(completed["updated_at"].as_str() > generating["updated_at"].as_str());
     let stored = studio.board.workspace(&studio.id).await;
@@ -210,10 +215,17 @@ async fn a_video_that_never_ends_is_given_up_at_the_deadline() {
 #[tokio::test]
 async fn a_task_that_may_have_been_accepted_is_not_asked_for_again() {
     let mut studio = Studio::open().await;
-    let lost = studio.board.send(studio.generate("#lost").header("idempotency-key", "k")).await;
+    let lost = studio.board.send(studio.generate("#lost").header("idempotency-key", "k"));
+    let socket = &mut studio.socket;
+    // Told while the vendor is still silent, and the first thing that comes.
+    let (lost, (told, told_at)) = tokio::join!(lost, async {
+        let told = socket.expect_push("video.status_update").await;
+        (told, tokio::time::Instant::now())
+    });
+    assert_eq!(told["status"], "generating");
+    assert!(told_at.elapsed() > std::time::Duration::from_secs(5));
     let first = lost.body.clone();
     lost.refused(502, "THIRD_PARTY_ERROR");
-    studio.expect("generating").await;
     assert_eq!(studio.expect("failed").await["error"], first["error"]["message"]);
     let again = studio.board.send(studio.generate("#lost").header("idempotency-key", "k")).await;
     assert_eq!((again.status.as_u16(), &again.body), (502, &first));
@@ -290,7 +302,7 @@ async fn abandon(studio: &Studio) {
     let video = doc! {
         "status": "generating", "task_id": null, "url": null, "error": null,
         "generation": {
-            "id": "abandoned", "idempotency": null, "outcome": null, "claimed_at": now, "polled_at": now,
+            "id": "abandoned", "idempotency": null, "outcome": null, "polled_at": now,
             "deadline_at": in_an_hour, "attempt": 0,
         },
     };

@@ -154,6 +154,17 @@ impl Socket {
         assert!(self.pushes.is_empty(), "{:?}", self.pushes);
     }
 
+    /// What comes until the other side closes.
+    pub async fn frames_until_closed(&mut self) -> Vec<String> {
+        let mut frames = Vec::new();
+        while let Some(Ok(message)) = timeout(PATIENCE, self.stream.next()).await.expect("not closed") {
+            if let Message::Text(text) = message {
+                frames.push(text.to_string());
+            }
+        }
+        frames
+    }
+
     /// Waits until the other side closes: with which code, if it says one.
     pub async fn closed(&mut self) -> Option<u16> {
         loop {

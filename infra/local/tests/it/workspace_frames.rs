@@ -135,14 +135,14 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
             json!({"workspace_id": id, "updates": {"form_data.z": 1}, "client_timestamp": "x"}),
             "client_timestamp",
         ),
-        ("workspace.update", json!({"workspace_id": UNKNOWN, "updates": {"video": 1}}), "video"),
+        ("workspace.update", json!({"workspace_id": UNKNOWN, "updates": {"video": 1}}), "updates"),
+        ("workspace.update", json!({"workspace_id": id, "updates": {}}), "updates"),
         ("workspace.reorder", json!({}), "reorder_map"),
         ("workspace.reorder", json!({"reorder_map": {}}), "reorder_map"),
         ("workspace.reorder", json!({"reorder_map": {(id.as_str()): "1"}}), "reorder_map"),
         ("workspace.reorder", json!({"reorder_map": {(id.as_str()): 1_000_001, UNKNOWN: 1}}), "reorder_map"),
     ];
     let updates = [
-        (json!({}), "updates"),
         (json!({"_id": "x"}), "_id"),
         (json!({"video.status": "completed"}), "video.status"),
         (json!({"updated_at": 1}), "updated_at"),
@@ -168,15 +168,15 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
         (json!({"form_data.good": 1, "form_data.none.z": 2}), "form_data.none.z"),
         (json!({"form_data.good": 1, "form_data.motion_prompt.z": 2}), "form_data.motion_prompt.z"),
     ];
-    let updates = updates.map(|(updates, place)| {
-        let (kind, data) = update(updates);
-        (kind, data, place)
-    });
-    for (kind, data, place) in cases.into_iter().chain(updates) {
+    for (kind, data, field) in cases {
         let (code, context) = socket.refused(kind, data.clone()).await;
-        assert_eq!(code, "INVALID_DATA", "{data}");
-        let named = context["path"].as_str().unwrap_or_else(|| context["field"].as_str().unwrap());
-        assert!(named == place || context["field"] == place, "{data}: {context}");
+        assert_eq!((code.as_str(), &context["field"]), ("INVALID_DATA", &json!(field)), "{data}");
+    }
+    for (updates, path) in updates {
+        let (kind, data) = update(updates);
+        let (code, context) = socket.refused(kind, data.clone()).await;
+        assert_eq!((code.as_str(), &context["field"]), ("INVALID_DATA", &json!("updates")), "{data}");
+        assert_eq!(context["path"], json!(path), "{data}");
     }
     assert_eq!(board.workspace(&id).await, before);
     board.stop().await;

@@ -125,6 +125,62 @@ async fn a_creation_that_is_sent_twice_at_once_makes_one_workspace() {
 }
 
 #[tokio::test]
+async fn a_frame_that_is_sent_many_times_at_once_is_carried_out_once() {
+    let board = Board::start().await;
+    let mut socket = board.connect().await;
+    let mut other = board.connect().await;
+    let id = socket.create().await;
+    other.expect_push("workspace.created").await;
+    // The lock makes a second execution a conflict with the first.
+    let known =
+        board.workspace(&id).await["updated_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let lock = known.as_millisecond();
+    let update = json!({"workspace_id": id, "updates": {"form_data.a": 1}, "client_timestamp": lock});
+    for (kind, data, told) in [
+        ("workspace.update", update, "workspace.updated"),
+        ("workspace.reorder", json!({"reorder_map": {(id.as_str()): 5}}), "workspace.reordered"),
+        ("workspace.delete", json!({"workspace_id": id}), "workspace.deleted"),
+    ] {
+        let frame = socket.frame(kind, data);
+        for _ in 0..8 {
+            socket.send(&frame).await;
+        }
+        let first = socket.next().await;
+        assert_ne!(first["type"], "error", "{first}");
+        for _ in 0..7 {
+            let again = socket.next().await;
+            assert_eq!((&again["type"], &again["data"]), (&first["type"], &first["data"]));
+        }
+        other.expect_push(told).await;
+        other.assert_no_push().await;
+    }
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn an_update_of_a_thousand_leaves_is_told_whole() {
+    let board = Board::start().await;
+    let mut socket = board.connect().await;
+    let mut other = board.connect().await;
+    let id = socket.create().await;
+    other.expect_push("workspace.created").await;
+    let leaves: serde_json::Map<String, Value> =
+        (0..1_000).map(|n| (format!("leaf_{n}"), json!(n))).collect();
+    let deep = json!({"a".repeat(64): {"b".repeat(64): leaves}});
+    let updated_at = socket.update(&id, json!({"form_data": deep})).await;
+    // As leaves it is more than one message holds.
+    let mut told = 0;
+    while told < 1_000 {
+        let push = other.expect_push("workspace.updated").await;
+        assert_eq!(push["updated_at"], updated_at);
+        told += push["updates"].as_object().unwrap().len();
+    }
+    assert_eq!(told, 1_000);
+    other.assert_no_push().await;
+    board.stop().await;
+}
+
+#[tokio::test]
 async fn sixty_four_frames_are_remembered() {
     let board = Board::start().await;
     let mut socket = board.connect().await;

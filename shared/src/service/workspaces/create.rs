@@ -4,11 +4,12 @@ use mongodb::{
     error::Error as MongoError,
 };
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{Workspaces, document::new_document};
 use crate::{
     model::{Created, OrderIndex, Owner, RequestKey, Timestamp, Workspace, WorkspaceId},
-    service::database::{DatabaseError, is_duplicate_key, object_id, timestamp},
+    service::database::{DatabaseError, TRANSACTION_TIMEOUT, is_duplicate_key, object_id, timestamp},
 };
 
 /// What became of a `workspace.create`.
@@ -34,7 +35,9 @@ impl Workspaces {
         loop {
             let inserted = match order_index {
                 Some(index) => self.insert(owner, id, index).await,
-                None => self.append(owner, id).await,
+                None => timeout(TRANSACTION_TIMEOUT, self.append(owner, id))
+                    .await
+                    .map_err(|_| DatabaseError::timed_out())?,
             };
             match inserted {
                 Ok(workspace) => return Ok(Creation::New(Box::new(workspace))),

@@ -1,9 +1,9 @@
 //! The generations of videos, as a workspace's document keeps them under `video.generation`:
 //!
 //! - `id`: what every later write of the generation is conditional on.
-//! - `key`, `request`: hashes of the `Idempotency-Key` and of the request that came with it.
+//! - `idempotency`: hashes of the `Idempotency-Key` and of the request that came with it.
 //! - `outcome`: what became of asking the vendor, see [`Outcome`]; `null` while that isn't known.
-//! - `claimed_at`, `polled_at`, `deadline_at`, `attempt`: by which the sweeper finds what was left lying.
+//! - `polled_at`, `deadline_at`, `attempt`: by which the sweeper finds what was left lying.
 
 use std::time::Duration;
 
@@ -185,7 +185,6 @@ impl Workspaces {
                 "id": generation.id.as_str(),
                 "idempotency": literal(idempotency),
                 "outcome": null,
-                "claimed_at": "$$NOW",
                 "polled_at": "$$NOW",
                 "deadline_at": {"$add": ["$$NOW", deadline_ms]},
                 "attempt": literal(0),
@@ -194,23 +193,6 @@ impl Workspaces {
         // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.
         let claim = doc! {"$set": {"video": {"$mergeObjects": [video]}, "updated_at": moved_forward()}};
         self.change(filter, claim).await
-    }
-
-    /// Records the task that the vendor made for a claim. The new `updated_at`, or `None` where the generation is no
-    /// longer the workspace's, or has ended.
-    pub async fn record_task(
-        &self,
-        owner: &Owner,
-        id: WorkspaceId,
-        generation: &GenerationId,
-        task_id: &str,
-    ) -> Result<Option<Timestamp>, DatabaseError> {
-        let change = doc! {
-            "video.task_id": literal(task_id),
-            "video.generation.outcome": Outcome::Accepted.as_str(),
-            "video.generation.polled_at": "$$NOW",
-        };
-        self.change_running(owner, id, generation, change).await
     }
 
     /// Ends a running generation. The new `updated_at`, or `None` where it is no longer the workspace's, or has ended.
@@ -260,9 +242,12 @@ impl Workspaces {
         self.change(running(owner, id, generation), doc! {"$set": change}).await
     }
 
-    /// Notes that a running generation is being asked about, and its task, which could not be recorded if the database
-    /// failed at that moment. `false` where it isn't running any more.
-    pub async fn note_poll(
+    /// Records the task of a running generation, and that the vendor was heard of about it just now: when the vendor has
+    /// accepted, and again at each poll, in case the database failed at that moment. `false` where it isn't running any
+    /// more.
+    ///
+    /// `updated_at` stays: the task completes the claim, of which clients were told, and they are told nothing of the task.
+    pub async fn record_task(
         &self,
         owner: &Owner,
         id: WorkspaceId,

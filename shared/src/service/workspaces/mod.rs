@@ -2,8 +2,8 @@
 //!
 //! Beside what the contract shows, a document has `owner`, `schema`, and what order and repeats are judged by:
 //!
-//! - `clocks`: `{<client>: {seen, paths: {<path with / for .>: timestamp}}}`, the newest timestamp that each client
-//!   wrote each path with, dropped 10 minutes after the client's last write by the server's clock.
+//! - `clocks`: `{<client>: {seen, paths: {<hash of the path>: timestamp}}}`, the newest timestamp that each client wrote
+//!   each path with, dropped 10 minutes after the client's last write by the server's clock.
 //! - `recent`: the newest 64 requests that changed it, `[{r: <request>, at: <updated_at as answered>}]`.
 //! - `video.generation`: see [`generation`].
 //! - `created_index`: the place that the first answer to its creation named.

@@ -7,6 +7,7 @@ use mongodb::{
     error::Error as MongoError,
 };
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{
     Remembered, Workspaces, moved_forward, only, remember,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     model::{OrderIndex, Owner, Sender, Timestamp, WorkspaceId},
-    service::database::{DatabaseError, literal, object_id, workspace_id},
+    service::database::{DatabaseError, TRANSACTION_TIMEOUT, literal, object_id, workspace_id},
 };
 
 /// What became of a `workspace.reorder`.
@@ -72,7 +73,8 @@ impl Workspaces {
             }
             Ok::<_, MongoError>(reordering)
         };
-        Ok(session.start_transaction().and_run2(transaction).await?)
+        let done = timeout(TRANSACTION_TIMEOUT, session.start_transaction().and_run2(transaction)).await;
+        Ok(done.map_err(|_| DatabaseError::timed_out())??)
     }
 }
 

@@ -6,6 +6,7 @@ use mongodb::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::{Remembered, Workspaces, alive, document::to_bson, moved_forward, only, remember};
 use crate::{
@@ -84,8 +85,10 @@ impl Workspaces {
     ) -> Result<Update, DatabaseError> {
         let filter = filter(owner, id, sender, &updates, unchanged_since);
         let pipeline = pipeline(sender, sent_at, &updates);
-        let clock_paths = format!("clocks.{}.paths", sender.client);
-        let projection = doc! {"_id": 0, "updated_at": 1, "recent": {"$slice": 1}, clock_paths: 1};
+        let mut projection = doc! {"_id": 0, "updated_at": 1, "recent": {"$slice": 1}};
+        for (path, _) in updates.iter() {
+            projection.insert(format!("clocks.{}.paths.{}", sender.client, clock_key(path)), 1);
+        }
         loop {
             let after: Option<After> = self
                 .documents
@@ -198,9 +201,10 @@ fn pipeline(sender: &Sender, sent_at: Timestamp, updates: &FieldUpdates) -> Vec<
     ]
 }
 
-/// The name of `path` among the clocks: with its dots it would be more than one name.
+/// The name of `path` among the clocks: 8 bytes of its hash, since with its dots it would be more than one name, and at its
+/// full length a client's clocks could be larger than the form.
 fn clock_key(path: &UpdatePath) -> String {
-    path.as_str().replace('.', "/")
+    Sha256::digest(path.as_str())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The expression for when `client` last wrote what `key` stands for; missing, and so less than any number, if never.

@@ -1,0 +1,77 @@
+//! `cargo bench -p local`: how fast the board is, in one table, beside what the database alone can do in the same run.
+//!
+//! Release functions behind the whole local stack, real sockets, one machine: client, gateway, functions and database share
+//! its cores, so every number is an upper bound of what the functions themselves take. Nothing here fails because it is
+//! slow; the tests are elsewhere.
+
+mod bare;
+mod client;
+mod cold;
+mod figures;
+mod load;
+mod process;
+
+use std::path::Path;
+
+use local::{
+    lambda::{Binaries, Profile},
+    mongod::Database,
+    stack::{Config, Stack},
+    template::Blueprint,
+};
+use tempfile::TempDir;
+
+use crate::figures::Table;
+
+/// What the measurements share.
+struct Bench {
+    stack: Stack,
+    binaries: Binaries,
+    config: Config,
+    mongodb: mongodb::Client,
+    database: mongodb::Database,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    allow_many_sockets();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let data = TempDir::new()?;
+    let mut config = Config::of_project(root)?;
+    let server = Database::open(std::env::var("MONGODB_URI").ok(), data.path(), &config.data).await?;
+    config.port = 0;
+    config.data = data.path().join("stack");
+    config.profile = Profile::Release;
+    config.mongodb_uri = Some(server.uri().to_owned());
+    config.parameters.insert("MongoDatabase".to_owned(), format!("bench_{}", std::process::id()));
+    let binaries = Binaries::build(&Blueprint::read(&config.template)?, Profile::Release).await?;
+    config.binaries = Some(binaries.clone());
+    let stack = Stack::start(config.clone()).await?;
+    let mongodb = mongodb::Client::with_uri_str(server.uri()).await?;
+    let database = mongodb.database(&config.parameters["MongoDatabase"]);
+    let bench = Bench { stack, binaries, config, mongodb, database };
+
+    let mut table = Table::new();
+    let bare = bare::measure(&bench, &mut table).await?;
+    load::measure(&bench, &bare, &mut table).await?;
+    cold::measure(&bench, &mut table).await?;
+    process::measure(&bench, &mut table).await?;
+    table.print();
+
+    bench.stack.stop().await;
+    bench.database.drop().await?;
+    server.stop().await;
+    Ok(())
+}
+
+/// A thousand connections have two ends in this process, and the usual limit is 1,024 files.
+fn allow_many_sockets() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: reads and writes a struct of this function's own.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
