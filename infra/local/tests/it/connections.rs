@@ -153,21 +153,32 @@ async fn a_database_that_goes_away_is_an_error_and_not_a_silence() {
     let mut socket = board.connect().await;
     let id = socket.create().await;
     database.stop().await;
-    for (kind, data) in [
+    let frames = [
         ("workspace.create", json!({})),
         ("workspace.create", json!({"order_index": 1})),
         ("workspace.update", json!({"workspace_id": id, "updates": {"form_data.x": 1}})),
         ("workspace.delete", json!({"workspace_id": id})),
         ("workspace.reorder", json!({"reorder_map": {(id.as_str()): 1}})),
-    ] {
-        assert_eq!(socket.refused(kind, data).await.0, "DB_ERROR", "{kind}");
+    ];
+    for (kind, data) in &frames {
+        let frame = socket.frame(kind, data.clone());
+        socket.send(&frame).await;
+    }
+    for _ in &frames {
+        let error = socket.next().await;
+        assert_eq!(error["data"]["code"], "DB_ERROR", "{error}");
     }
     socket.expect("ping", json!({}), "pong").await;
-    board.get("/api/workspaces").await.refused(503, "SERVICE_UNAVAILABLE");
-    let body = json!({"workspace_id": id, "user_input": "x"});
-    board.post("/api/ai/suggest", &body).await.refused(503, "SERVICE_UNAVAILABLE");
-    let body = json!({"workspace_id": id, "image_url": "/api/uploads/0123456789abcdef.png"});
-    board.post("/api/generate/video", &body).await.refused(503, "SERVICE_UNAVAILABLE");
+    let suggest = json!({"workspace_id": id, "user_input": "x"});
+    let generate = json!({"workspace_id": id, "image_url": "/api/uploads/0123456789abcdef.png"});
+    let (list, suggested, generated) = tokio::join!(
+        board.get("/api/workspaces"),
+        board.post("/api/ai/suggest", &suggest),
+        board.post("/api/generate/video", &generate),
+    );
+    for answer in [list, suggested, generated] {
+        answer.refused(503, "SERVICE_UNAVAILABLE");
+    }
     board.stop_without_database().await;
 }
 
