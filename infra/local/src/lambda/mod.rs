@@ -102,6 +102,11 @@ impl Functions {
         self.pools.get(name)
     }
 
+    /// How many processes there are.
+    pub fn processes(&self) -> usize {
+        self.workers.count()
+    }
+
     /// Kills the processes of a function that are at an event, as the cloud may at any line; how many there were.
     pub fn kill(&self, function: &str) -> usize {
         self.workers.kill(function)

@@ -22,7 +22,8 @@ use crate::template::Function;
 const PROCESSES: usize = 32;
 /// ...until as many are under way as an AWS account runs by default. Then they are refused, as there.
 const CONCURRENCY: usize = 1000;
-/// A process that hasn't asked for an event by then is given up.
+/// Lambda gives a process so long to ask for its first event, and then the function's `Timeout` for a second try. Here one
+/// try has the longer of the two: a laptop that starts many at once is slow without anything being wrong.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a process at work is asked for its memory.
@@ -172,7 +173,8 @@ impl Pool {
             return Ok(None);
         }
 
-        let (outcome, took, init) = match timeout(INIT_LIMIT, has_started).await {
+        let init_limit = self.function.timeout.max(INIT_LIMIT);
+        let (outcome, took, init) = match timeout(init_limit, has_started).await {
             Ok(Ok(start)) => {
                 let init = is_cold.then(|| start - begun);
                 let outcome = self.watch(&worker, &request_id, answered).await;
@@ -186,7 +188,7 @@ impl Pool {
             }
             Err(_) => {
                 worker.end();
-                (Err(FunctionError::timed_out(&request_id, INIT_LIMIT.as_secs_f64())), begun.elapsed(), None)
+                (Err(FunctionError::timed_out(&request_id, init_limit.as_secs_f64())), begun.elapsed(), None)
             }
         };
         self.answered.notify_waiters();

@@ -58,6 +58,26 @@ async fn concurrent_events_get_processes_of_their_own() {
 }
 
 #[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_new_process_that_asks_early_is_kept_for_its_first_event() {
+    let host = Host::played(Duration::from_secs(5)).await;
+    let (pool, binary) = (&host.functions.pools["F"], host.directory.path().join("bootstrap"));
+    let directory = ("DIRECTORY".to_owned(), host.directory.path().display().to_string());
+    // Started for an event that is not delivered yet.
+    let _worker = host.functions.workers.start(pool, &binary, &[directory]).await.unwrap();
+    let early = host.process().await;
+    let id = early.id;
+    let asking = tokio::spawn(async move { early.next().await });
+    host.process().await.wait_for_state("T").await;
+    assert_eq!(pool.resting(), 0);
+    let _other = host.invoke(&json!(2));
+    let processes = host.processes(2).await;
+    let (_, event) = processes.iter().find(|process| process.id != id).unwrap().next().await;
+    assert_eq!(event, json!(2));
+    assert!(!asking.is_finished());
+}
+
+#[tokio::test]
 async fn a_slow_function_is_killed_at_its_timeout() {
     let host = Host::played(Duration::from_millis(50)).await;
     let call = host.invoke(&json!(1));

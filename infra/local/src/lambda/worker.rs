@@ -47,6 +47,8 @@ pub struct Event {
 }
 
 enum Inbox {
+    /// A new process, whose first event is on its way: it is nobody else's, even if it asks before that comes.
+    Promised,
     Empty,
     Full(Delivery),
     /// The process has ended.
@@ -89,7 +91,7 @@ impl Worker {
     /// `/runtime/invocation/next`, from the process's local port `port`: it is ready for an event, and frozen until there is
     /// one.
     pub async fn next(self: &Arc<Self>, port: u16) -> Event {
-        if !matches!(*lock(&self.inbox), Inbox::Full(_)) {
+        if matches!(*lock(&self.inbox), Inbox::Empty) {
             self.pool.rest(Arc::clone(self));
         }
         // Only now: who waits for a permit shall find this process at rest.
@@ -114,7 +116,13 @@ impl Worker {
 
     fn take(&self) -> Option<Event> {
         let mut inbox = lock(&self.inbox);
-        let Inbox::Full(delivery) = std::mem::replace(&mut *inbox, Inbox::Empty) else { return None };
+        let delivery = match std::mem::replace(&mut *inbox, Inbox::Empty) {
+            Inbox::Full(delivery) => delivery,
+            other => {
+                *inbox = other;
+                return None;
+            }
+        };
         let deadline = SystemTime::now() + self.pool.timeout();
         let event = Event {
             request_id: delivery.request_id.clone(),
@@ -219,6 +227,11 @@ impl Workers {
         &self.faults
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        lock(&self.all).as_ref().map_or(0, HashMap::len)
+    }
+
     /// Kills the processes of a function that are at an event; how many.
     pub fn kill(&self, function: &str) -> usize {
         let all = lock(&self.all);
@@ -231,7 +244,7 @@ impl Workers {
         lock(&self.all).as_ref()?.get(id).cloned()
     }
 
-    /// Starts a process of `pool`'s function.
+    /// Starts a process of `pool`'s function, to which an event has to be delivered then.
     pub async fn start(
         self: &Arc<Self>,
         pool: &Arc<Pool>,
@@ -257,7 +270,7 @@ impl Workers {
             pool: Arc::clone(pool),
             journal,
             sandbox: Sandbox::default(),
-            inbox: Mutex::new(Inbox::Empty),
+            inbox: Mutex::new(Inbox::Promised),
             filled: Notify::new(),
             running: Mutex::new(None),
             permit: Mutex::new(None),

@@ -192,6 +192,11 @@ impl Board {
         self.stack.functions().kill(function)
     }
 
+    /// How many processes of functions there are.
+    pub fn processes(&self) -> usize {
+        self.stack.functions().processes()
+    }
+
     /// What goes wrong.
     pub fn faults(&self) -> &Faults {
         self.stack.faults()

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use local::faults::{Chance, FAULTS, Fault};
+use local::faults::{Chance, Fault};
 use mongodb::bson::{DateTime, doc};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    board::{Board, PNG, project},
+    board::{Board, PNG},
     socket::{PATIENCE, Socket, now},
     studio::Studio,
 };
@@ -213,12 +213,4 @@ async fn a_lost_disconnect_is_made_good_by_the_sweep() {
     board.sweep().await;
     assert_eq!(open().await, 0);
     board.stop().await;
-}
-
-#[test]
-fn the_readme_knows_every_fault() {
-    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
-    for (_, name, what) in FAULTS {
-        assert!(readme.contains(&format!("| `{name}` | {what} |")), "{name}");
-    }
 }

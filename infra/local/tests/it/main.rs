@@ -10,6 +10,7 @@ mod studio;
 
 mod connections;
 mod deaths;
+mod documents;
 mod faults;
 mod generation;
 mod images;

@@ -96,6 +96,7 @@ impl Socket {
                 return frame;
             }
             assert!(frame.get("request_id").is_none(), "answer to another request: {frame}");
+            assert!(frame.get("type").is_some(), "the gateway answered instead: {frame}");
             self.pushes.push_back(frame);
         }
     }
