@@ -37,7 +37,10 @@ async fn next(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(process): Path<String>,
 ) -> Result<Response, Refusal> {
-    let worker = find(&workers, &process)?;
+    let Some(worker) = workers.get(&process) else {
+        // The stack is stopping, and the process about to be killed: to a refusal it would only say that it panics.
+        return std::future::pending().await;
+    };
     let event = worker.next(peer.port()).await;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
