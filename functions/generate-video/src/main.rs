@@ -34,7 +34,7 @@ struct App {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let (database, aws) = (database?, aws?);
     let app = App {
         workspaces: Workspaces::new(&database),
         images: settings::images(&aws)?,

@@ -26,7 +26,7 @@ const CACHE_PICTURE: &str = "private, max-age=31536000, immutable";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let images = settings::images(&aws_config().await)?;
+    let images = settings::images(&aws_config().await?)?;
     rest::serve(|request| get(&images, request)).await
 }
 

@@ -75,7 +75,7 @@ impl From<PollError> for Diagnostic {
 async fn main() -> Result<(), Error> {
     log::init();
     let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let (database, aws) = (database?, aws?);
     let app = App {
         workspaces: Workspaces::new(&database),
         vendor: settings::video_vendor()?,

@@ -27,7 +27,7 @@ struct SuggestRequest {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let (database, aws) = (database?, aws?);
     let app = App {
         workspaces: Workspaces::new(&database),
         chat: settings::chat_model()?,

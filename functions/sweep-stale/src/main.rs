@@ -38,7 +38,7 @@ struct App {
 async fn main() -> Result<(), Error> {
     log::init();
     let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let (database, aws) = (database?, aws?);
     let app = App {
         indexes: OnceCell::new(),
         connections: Connections::new(&database),

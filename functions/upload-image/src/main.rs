@@ -17,7 +17,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let images = settings::images(&aws_config().await)?;
+    let images = settings::images(&aws_config().await?)?;
     rest::serve(|request| upload(&images, request)).await
 }
 

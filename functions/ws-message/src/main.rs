@@ -29,7 +29,7 @@ struct App {
 async fn main() -> Result<(), Error> {
     log::init();
     let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let (database, aws) = (database?, aws?);
     let app = App {
         workspaces: Workspaces::new(&database),
         connections: Connections::new(&database),

@@ -8,6 +8,7 @@ use crate::service::{
     chat::ChatModel,
     connections::Connections,
     database::{Database, DatabaseError},
+    http::TlsError,
     images::Images,
     polling::Polling,
     push::Pusher,
@@ -28,7 +29,7 @@ pub enum SettingsError {
     Database(#[from] DatabaseError),
     /// No HTTP client can be made.
     #[error("no HTTP client")]
-    Http(#[from] reqwest::Error),
+    Http(#[from] TlsError),
 }
 
 fn text(name: &'static str) -> Result<String, SettingsError> {
