@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::faults::{Chance, FAULTS};
+
 /// Motionboard's cloud on this machine: REST and WebSocket on one port, from template.yaml.
 #[derive(Debug, Parser)]
-#[command(name = "local")]
+#[command(name = "local", after_help = list_of_faults())]
 pub struct Args {
     /// Port on 127.0.0.1; 0 takes any that is free.
     #[arg(long, default_value_t = 3001)]
@@ -27,6 +29,18 @@ pub struct Args {
     /// How long a simulated video takes.
     #[arg(long, value_name = "N", default_value = "8", value_parser = seconds)]
     pub video_seconds: Duration,
+    /// Something that goes wrong, always or with a probability; may be repeated.
+    #[arg(long = "fault", value_name = "NAME[:PROBABILITY]")]
+    pub faults: Vec<Chance>,
+    /// Decides when faults strike.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+fn list_of_faults() -> String {
+    let width = FAULTS.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default();
+    let lines = FAULTS.map(|(_, name, what)| format!("  {name:width$}  {what}"));
+    format!("Faults:\n{}", lines.join("\n"))
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -5,6 +5,7 @@
 //! global: many stacks run in one process.
 
 pub mod args;
+pub mod faults;
 mod gateway;
 pub mod lambda;
 pub mod log;

@@ -32,6 +32,8 @@ async fn run(args: Args) -> Result<()> {
         profile: if args.release { Profile::Release } else { Profile::Dev },
         parameters: args.parameters.into_iter().collect(),
         video_duration: args.video_seconds,
+        faults: args.faults,
+        seed: args.seed,
         mongodb_uri: std::env::var("MONGODB_URI").ok().filter(|uri| !uri.is_empty()),
         ..Config::of_project(&std::env::current_dir()?)?
     };

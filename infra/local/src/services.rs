@@ -13,6 +13,7 @@ use mongodb::options::{ClientOptions, ServerAddress};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::faults::Faults;
 use crate::lambda::{ACCESS_KEY_ID, Functions, InvokeError, SECRET_ACCESS_KEY};
 use crate::mongod::Database;
 use crate::schedule::{Rate, Schedule};
@@ -20,6 +21,9 @@ use crate::stack::Config;
 use crate::states::{Machines, StateMachine, TaskError};
 use crate::template::{ACCOUNT_ID, Blueprint, Bucket, REGION, Template};
 use crate::{mongod, s3, template};
+
+/// Where executions are kept.
+const EXECUTIONS: &str = "executions";
 
 /// Begins to serve the template's buckets, with files under `data`.
 pub async fn serve_buckets(buckets: &[Bucket], data: &Path) -> Result<(String, s3::Handle)> {
@@ -61,8 +65,13 @@ pub fn state_machines(template: &Template) -> Result<BTreeMap<String, StateMachi
 }
 
 /// State machines whose tasks are functions.
-pub fn run_machines(machines: BTreeMap<String, StateMachine>, functions: Functions) -> Machines {
-    Machines::new(machines, move |function, payload| {
+pub fn run_machines(
+    machines: BTreeMap<String, StateMachine>,
+    data: &Path,
+    functions: Functions,
+    faults: &Faults,
+) -> Result<Machines> {
+    Machines::open(&data.join(EXECUTIONS), machines, faults, move |function, payload| {
         let functions = functions.clone();
         async move {
             let (outcome, report) = functions.call(&function, payload.to_string().into()).await;
@@ -170,7 +179,7 @@ fn empty(data: &Path) -> Result<()> {
     fs::create_dir_all(data).with_context(|| format!("{} cannot be created", data.display()))?;
     // Not under the feet of a stack that is running.
     let _lock = mongod::lock(data)?;
-    for name in ["mongo", "s3", "vendor"] {
+    for name in ["mongo", "s3", "vendor", EXECUTIONS] {
         let directory = data.join(name);
         match fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
+use crate::faults::{Chance, Faults};
 use crate::gateway::http::HttpGateway;
 use crate::gateway::management;
 use crate::gateway::websocket::{Connections, WebSocketGateway};
@@ -58,6 +59,10 @@ pub struct Config {
     pub mongodb_uri: Option<String>,
     /// Functions that are built already.
     pub binaries: Option<Binaries>,
+    /// What is to go wrong.
+    pub faults: Vec<Chance>,
+    /// Decides when.
+    pub seed: u64,
 }
 
 impl Config {
@@ -76,6 +81,8 @@ impl Config {
             video_duration: Duration::from_secs(8),
             mongodb_uri: None,
             binaries: None,
+            faults: Vec::new(),
+            seed: 0,
         })
     }
 }
@@ -85,6 +92,8 @@ pub struct Stack {
     address: SocketAddr,
     internal_url: String,
     functions: Functions,
+    faults: Faults,
+    connections: Connections,
     websocket: Option<Arc<WebSocketGateway>>,
     machines: Machines,
     schedules: Vec<Schedule>,
@@ -115,6 +124,7 @@ impl Stack {
         let planned = services::schedules(&draft)?;
 
         let spawner = Spawner::new()?;
+        let faults = Faults::new(config.seed, &config.faults);
         let binaries = match &config.binaries {
             Some(binaries) => binaries.clone(),
             None => Binaries::build(&blueprint, config.profile).await?,
@@ -122,7 +132,7 @@ impl Stack {
         let database = services::open_database(&config, &blueprint).await?;
         let uri = database.as_ref().map_or(ANY_DATABASE, Database::uri);
         let template = blueprint.resolve(&parameters(&config, &blueprint, uri, &internal.url()))?;
-        let vendor = Vendor::open(&config.data, &public.url(), config.video_duration)?;
+        let vendor = Vendor::open(&config.data, &public.url(), config.video_duration, &faults)?;
         let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
 
         let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
@@ -131,22 +141,28 @@ impl Stack {
             states: internal.url(),
             management: format!("{}/{stage}", internal.url()),
         };
-        let functions =
-            Functions::new(&template.functions, &binaries, internal.address(), &endpoints, &spawner)?;
-        let machines = services::run_machines(machines, functions.clone());
+        let functions = Functions::new(
+            &template.functions,
+            &binaries,
+            internal.address(),
+            &endpoints,
+            &spawner,
+            &faults,
+        )?;
+        let machines = services::run_machines(machines, &config.data, functions.clone(), &faults)?;
 
         let connections = Connections::default();
         let http =
             template.http_api.as_ref().map(|api| HttpGateway::new(api, functions.clone())).transpose()?;
         let websocket = template.websocket_api.as_ref();
         let websocket = websocket
-            .map(|api| WebSocketGateway::new(api, functions.clone(), connections.clone()))
+            .map(|api| WebSocketGateway::new(api, functions.clone(), connections.clone(), &faults))
             .transpose()?;
 
         let inside = functions
             .router()
             .merge(machines.router())
-            .merge(management::router(stage, connections))
+            .merge(management::router(stage, connections.clone(), faults.clone()))
             .nest(VENDOR, vendor.router())
             .nest(CHAT, chat::router());
         let door = FrontDoor { http, websocket: websocket.clone() };
@@ -159,6 +175,8 @@ impl Stack {
             address,
             internal_url,
             functions,
+            faults,
+            connections,
             websocket,
             machines,
             schedules,
@@ -188,6 +206,16 @@ impl Stack {
     /// The functions, to call one without a gateway.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// What goes wrong, to be switched on and off.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many WebSocket connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.count()
     }
 
     /// Stops everything, and leaves no process behind.

@@ -12,20 +12,25 @@ use axum::routing::get;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::faults::{Fault, Faults};
+
 use super::websocket::{Connection, Connections, MESSAGE_LIMIT, SendError};
 
 #[derive(Clone)]
 struct Stage {
     name: Arc<str>,
     connections: Connections,
+    faults: Faults,
 }
 
 /// `/{stage}/@connections/{id}`.
-pub fn router(stage: &str, connections: Connections) -> Router {
+pub fn router(stage: &str, connections: Connections, faults: Faults) -> Router {
     let routes = get(describe).post(post).delete(disconnect);
-    Router::new()
-        .route("/{stage}/@connections/{id}", routes)
-        .with_state(Stage { name: stage.into(), connections })
+    Router::new().route("/{stage}/@connections/{id}", routes).with_state(Stage {
+        name: stage.into(),
+        connections,
+        faults,
+    })
 }
 
 /// Typed by `x-amzn-errortype`: the SDK reads nothing else.
@@ -69,6 +74,13 @@ async fn post(
     body: Body,
 ) -> Result<StatusCode, Refusal> {
     let connection = stage.find(&name, &id)?;
+    if stage.faults.strikes(Fault::HangPush, &id) {
+        // Until who asks gives up.
+        std::future::pending::<()>().await;
+    }
+    if stage.faults.strikes(Fault::Gone, &id) {
+        return Err(Refusal::Gone);
+    }
     let message = to_bytes(body, MESSAGE_LIMIT).await.map_err(|_| Refusal::TooLarge)?;
     match connection.send(message) {
         Ok(()) => Ok(StatusCode::OK),
@@ -108,7 +120,7 @@ mod tests {
     async fn serve(connections: &Connections) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = router("prod", connections.clone());
+        let router = router("prod", connections.clone(), Faults::none());
         tokio::spawn(async move { axum::serve(listener, router).await });
         url
     }

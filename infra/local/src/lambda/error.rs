@@ -32,7 +32,8 @@ pub enum InvokeError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error_type}: {error_message}")]
 pub struct FunctionError {
-    /// The function's own, or `Sandbox.Timedout`, `Runtime.ExitError`, `Function.ResponseSizeTooLarge`.
+    /// The function's own, or `Sandbox.Timedout`, `Runtime.ExitError`, `Runtime.OutOfMemory`,
+    /// `Function.ResponseSizeTooLarge`.
     pub error_type: String,
     /// For people.
     pub error_message: String,
@@ -75,6 +76,12 @@ impl FunctionError {
             "Runtime.ExitError",
             format!("RequestId: {request_id} Error: Runtime exited with error: {how}"),
         )
+    }
+
+    /// The type is that of newer reports; older ones had `Runtime.ExitError` here too.
+    pub(super) fn out_of_memory(request_id: &str) -> Self {
+        let message = format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
+        Self::platform("Runtime.OutOfMemory", message)
     }
 
     pub(super) fn response_too_large() -> Self {

@@ -9,6 +9,8 @@ mod journal;
 mod pool;
 mod report;
 mod runtime_api;
+mod sandbox;
+mod trouble;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ pub use self::error::{FunctionError, InvokeError};
 use self::pool::Pool;
 pub use self::report::Report;
 use self::worker::Workers;
+use crate::faults::Faults;
 use crate::process::Spawner;
 use crate::template;
 
@@ -51,8 +54,9 @@ impl Functions {
         listener: SocketAddr,
         endpoints: &Endpoints,
         spawner: &Spawner,
+        faults: &Faults,
     ) -> Result<Self> {
-        let workers = Arc::new(Workers::new(listener, spawner.clone()));
+        let workers = Arc::new(Workers::new(listener, spawner.clone(), faults.clone()));
         let mut pools = BTreeMap::new();
         for function in functions {
             let binary = binaries.get(&function.binary);
@@ -85,7 +89,7 @@ impl Functions {
         let name = pool.name().to_owned();
         // A task of its own, because Lambda doesn't stop a function whose caller went away.
         tokio::spawn(async move {
-            if let Err((outcome, report)) = sender.send(pool.invoke(payload).await) {
+            if let Err((outcome, report)) = sender.send(pool.invoke_in_trouble(payload).await) {
                 report.log_outcome("(nobody waited)", &outcome);
             }
         });
@@ -96,6 +100,11 @@ impl Functions {
         // arn:aws:lambda:REGION:ACCOUNT:function:NAME
         let name = function.rsplit_once(":function:").map_or(function, |(_, name)| name);
         self.pools.get(name)
+    }
+
+    /// Kills the processes of a function that are at an event, as the cloud may at any line; how many there were.
+    pub fn kill(&self, function: &str) -> usize {
+        self.workers.kill(function)
     }
 
     /// Kills all processes and waits until they are gone. What is called afterwards fails.

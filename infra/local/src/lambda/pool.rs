@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use super::error::{FunctionError, InvokeError};
 use super::journal::Entry;
 use super::report::Report;
 use super::worker::{Delivery, Worker, Workers};
+use crate::faults::Faults;
 use crate::sync::lock;
 use crate::template::Function;
 
@@ -24,6 +25,8 @@ const CONCURRENCY: usize = 1000;
 /// A process that hasn't asked for an event by then is given up.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// How often a process at work is asked for its memory.
+const MEMORY_CHECK: Duration = Duration::from_millis(50);
 
 /// One function with its processes.
 pub struct Pool {
@@ -35,6 +38,8 @@ pub struct Pool {
     under_way: AtomicUsize,
     /// Processes that wait for an event; the most recently used is the last.
     resting: Mutex<Vec<Arc<Worker>>>,
+    /// Told whenever an event was answered.
+    pub(super) answered: Notify,
 }
 
 /// How one attempt went.
@@ -62,6 +67,7 @@ impl Pool {
             permits,
             under_way: AtomicUsize::new(0),
             resting: Mutex::default(),
+            answered: Notify::new(),
         }
     }
 
@@ -75,6 +81,16 @@ impl Pool {
 
     pub fn directory(&self) -> &Path {
         &self.function.directory
+    }
+
+    pub fn faults(&self) -> &Faults {
+        self.workers.faults()
+    }
+
+    /// Whether the process has taken more than the function's `MemorySize`.
+    pub fn exceeded(&self, worker: &Worker) -> bool {
+        let limit = u64::from(self.function.memory_mb) * 1024 * 1024;
+        worker.sandbox.peak_memory().is_some_and(|peak| peak > limit)
     }
 
     pub fn timeout(&self) -> Duration {
@@ -104,16 +120,15 @@ impl Pool {
     }
 
     pub async fn invoke(self: &Arc<Self>, payload: Bytes) -> (Result<Bytes, InvokeError>, Report) {
-        let refused = |error| (Err(error), Report::not_started(self.name()));
         if payload.len() > super::REQUEST_LIMIT {
-            return refused(InvokeError::PayloadTooLarge);
+            return self.refused(InvokeError::PayloadTooLarge);
         }
         let Some(_place) = Place::take(self) else {
-            return refused(InvokeError::Throttled(self.name().to_owned()));
+            return self.refused(InvokeError::Throttled(self.name().to_owned()));
         };
         loop {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                return refused(InvokeError::Stopped);
+                return self.refused(InvokeError::Stopped);
             };
             match self.attempt(payload.clone(), permit).await {
                 Ok(Some(attempt)) => {
@@ -122,7 +137,7 @@ impl Pool {
                 }
                 // The process had ended while it was at rest, and never saw the event.
                 Ok(None) => {}
-                Err(error) => return refused(error),
+                Err(error) => return self.refused(error),
             }
         }
     }
@@ -160,14 +175,7 @@ impl Pool {
         let (outcome, took, init) = match timeout(INIT_LIMIT, has_started).await {
             Ok(Ok(start)) => {
                 let init = is_cold.then(|| start - begun);
-                let outcome = match timeout(self.function.timeout, answered).await {
-                    Ok(Ok(outcome)) => outcome,
-                    Ok(Err(_)) => Err(FunctionError::exited(&request_id, "unknown")),
-                    Err(_) => {
-                        worker.end();
-                        Err(FunctionError::timed_out(&request_id, self.function.timeout.as_secs_f64()))
-                    }
-                };
+                let outcome = self.watch(&worker, &request_id, answered).await;
                 (outcome, start.elapsed(), init)
             }
             Ok(Err(_)) if !is_cold => return Ok(None),
@@ -181,7 +189,47 @@ impl Pool {
                 (Err(FunctionError::timed_out(&request_id, INIT_LIMIT.as_secs_f64())), begun.elapsed(), None)
             }
         };
+        self.answered.notify_waiters();
         Ok(Some(Attempt { outcome: outcome.map_err(InvokeError::Function), took, init, entry }))
+    }
+
+    /// Waits for the answer of a process at work, which may take too long, or too much memory, or meet a fault.
+    async fn watch(
+        &self,
+        worker: &Worker,
+        request_id: &str,
+        mut answered: oneshot::Receiver<Result<Bytes, FunctionError>>,
+    ) -> Result<Bytes, FunctionError> {
+        let limit = sleep(self.function.timeout);
+        tokio::pin!(limit);
+        let mut memory_checks = interval_at(Instant::now() + MEMORY_CHECK, MEMORY_CHECK);
+        let death = self.time_of_death();
+        let killed = sleep(death.unwrap_or_default());
+        tokio::pin!(killed);
+        let mut is_to_die = death.is_some();
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut answered => {
+                    return outcome.unwrap_or_else(|_| Err(FunctionError::exited(request_id, "unknown")));
+                }
+                () = &mut limit => {
+                    worker.end();
+                    return Err(FunctionError::timed_out(request_id, self.function.timeout.as_secs_f64()));
+                }
+                _ = memory_checks.tick() => {
+                    if self.exceeded(worker) {
+                        worker.end();
+                        return Err(FunctionError::out_of_memory(request_id));
+                    }
+                }
+                () = &mut killed, if is_to_die => {
+                    // How it ended comes as the answer.
+                    is_to_die = false;
+                    worker.end();
+                }
+            }
+        }
     }
 }
 

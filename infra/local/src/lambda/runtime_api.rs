@@ -2,11 +2,12 @@
 //! known to be for that process.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -31,9 +32,13 @@ pub fn router(workers: Arc<Workers>) -> Router {
         .with_state(workers)
 }
 
-async fn next(State(workers): State<Arc<Workers>>, Path(process): Path<String>) -> Result<Response, Refusal> {
+async fn next(
+    State(workers): State<Arc<Workers>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(process): Path<String>,
+) -> Result<Response, Refusal> {
     let worker = find(&workers, &process)?;
-    let event = worker.next().await;
+    let event = worker.next(peer.port()).await;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in [

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::{Binaries, Endpoints, Functions, InvokeError};
+use crate::faults::Faults;
 use crate::process::Spawner;
 use crate::sync::lock;
 use crate::template;
@@ -24,6 +26,7 @@ const PLAYED: &str = "echo hello from $$; echo $AWS_LAMBDA_RUNTIME_API > $DIRECT
 /// The function `F`, with what it needs.
 pub struct Host {
     pub functions: Functions,
+    pub faults: Faults,
     pub url: String,
     pub directory: TempDir,
     /// What [`Host::answering`] has got.
@@ -33,6 +36,8 @@ pub struct Host {
 /// A process as the test plays it.
 pub struct Process {
     pub api: String,
+    /// Of the operating system.
+    pub id: u32,
     http: reqwest::Client,
 }
 
@@ -62,11 +67,13 @@ impl Host {
         let endpoints = Endpoints { s3: String::new(), states: String::new(), management: String::new() };
         let address = listener.local_addr().unwrap();
         let binaries = Binaries::of([("f", binary)]);
+        let (spawner, faults) = (Spawner::new().unwrap(), Faults::none());
         let functions =
-            Functions::new(&[function], &binaries, address, &endpoints, &Spawner::new().unwrap()).unwrap();
+            Functions::new(&[function], &binaries, address, &endpoints, &spawner, &faults).unwrap();
         let router = functions.router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { functions, url: format!("http://{address}"), directory, events: Arc::default() }
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        Self { functions, faults, url: format!("http://{address}"), directory, events: Arc::default() }
     }
 
     /// A host whose processes the test plays.
@@ -135,7 +142,8 @@ fn api_files(directory: &Path) -> Vec<PathBuf> {
 impl Process {
     fn new(path: &Path) -> Self {
         let api = fs::read_to_string(path).unwrap();
-        Self { api: format!("{}/2018-06-01/runtime", api.trim()), http: reqwest::Client::new() }
+        let id = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        Self { api: format!("{}/2018-06-01/runtime", api.trim()), id, http: reqwest::Client::new() }
     }
 
     async fn play(
@@ -149,6 +157,18 @@ impl Process {
             let Some(answer) = answer(&event) else { return std::future::pending().await };
             let path = if answer.get("errorType").is_some() { "error" } else { "response" };
             self.post(&format!("invocation/{id}/{path}"), answer.to_string()).await;
+        }
+    }
+
+    /// Waits until the operating system shows it in `state`: `T` is stopped.
+    pub async fn wait_for_state(&self, state: &str) {
+        loop {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap();
+            // `pid (name) state …`, where the name may hold anything.
+            if stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()) == Some(state) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 

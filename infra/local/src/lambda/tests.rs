@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::testing::Host;
 use super::*;
+use crate::faults::Fault;
 
 fn error_of(outcome: Result<Bytes, InvokeError>) -> FunctionError {
     match outcome.unwrap_err() {
@@ -88,7 +89,7 @@ async fn a_process_that_dies_is_reported_and_replaced() {
     for starts in 1..=2 {
         let error = error_of(host.functions.invoke("F", "1".into()).await);
         assert_eq!(error.error_type, "Runtime.ExitError");
-        assert!(error.error_message.contains("exit status: 3"), "{}", error.error_message);
+        assert!(error.error_message.contains("exit status 3"), "{}", error.error_message);
         assert_eq!(fs::read_to_string(host.directory.path().join("starts")).unwrap().lines().count(), starts);
     }
 }
@@ -114,4 +115,101 @@ async fn the_invoke_api_tells_a_failed_function_from_an_unknown_one() {
     let unknown = post("G").await;
     assert_eq!(unknown.status(), 404);
     assert_eq!(unknown.headers()["x-amzn-errortype"], "ResourceNotFoundException");
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_process_is_frozen_between_its_events() {
+    let host = Host::played(Duration::from_secs(5)).await;
+    let first = host.invoke(&json!(1));
+    let process = host.process().await;
+    let (id, _) = process.next().await;
+    process.post(&format!("invocation/{id}/response"), "1").await;
+    first.await.unwrap().unwrap();
+    // It has answered, but may still write a line.
+    process.wait_for_state("S").await;
+    let asking = tokio::spawn(async move { (process.next().await, process) });
+    host.process().await.wait_for_state("T").await;
+    let second = host.invoke(&json!(2));
+    let ((id, _), process) = asking.await.unwrap();
+    process.wait_for_state("S").await;
+    process.post(&format!("invocation/{id}/response"), "2").await;
+    assert_eq!(second.await.unwrap().unwrap(), "2");
+
+    let asking = tokio::spawn(async move { process.next().await });
+    host.process().await.wait_for_state("T").await;
+    // Frozen ones end with the others.
+    host.functions.stop().await;
+    asking.abort();
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_process_that_takes_more_than_its_memory_is_killed() {
+    let greedy = "echo $AWS_LAMBDA_RUNTIME_API > $DIRECTORY/$$.new; mv $DIRECTORY/$$.new $DIRECTORY/$$.api; \
+        while [ ! -e $DIRECTORY/go ]; do sleep 0.01; done; \
+        x=$(head -c 150000000 /dev/zero | tr '\\0' x); sleep 600";
+    let host = Host::start(greedy, Duration::from_secs(60), None).await;
+    let call = host.invoke(&json!(1));
+    let process = host.process().await;
+    let (id, _) = process.next().await;
+    fs::write(host.directory.path().join("go"), "").unwrap();
+    let error = error_of(call.await.unwrap());
+    assert_eq!(error.error_type, "Runtime.OutOfMemory");
+    let message = format!("RequestId: {id} Error: Runtime exited with error: signal: killed");
+    assert_eq!(error.error_message, message);
+}
+
+#[tokio::test]
+async fn faults_are_in_the_way_of_invocations() {
+    let host = Host::answering(|event| Some(event.clone())).await;
+    let only = |fault| {
+        crate::faults::FAULTS.iter().for_each(|(other, ..)| host.faults.switch(*other, 0.0));
+        host.faults.switch(fault, 1.0);
+    };
+    only(Fault::Throttle);
+    assert!(matches!(host.functions.invoke("F", "1".into()).await, Err(InvokeError::Throttled(_))));
+    only(Fault::Drop);
+    assert!(matches!(host.functions.invoke("F", "2".into()).await, Err(InvokeError::Service(_))));
+    assert!(host.events.lock().unwrap().is_empty());
+    only(Fault::Delay);
+    assert_eq!(host.functions.invoke("F", "3".into()).await.unwrap(), "3");
+    only(Fault::Repeat);
+    assert_eq!(host.functions.invoke("F", "4".into()).await.unwrap(), "4");
+    host.faults.switch(Fault::Repeat, 0.0);
+    while host.events.lock().unwrap().iter().filter(|event| **event == json!(4)).count() < 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_overtaken() {
+    let host = Host::answering(|event| Some(event.clone())).await;
+    host.faults.switch(Fault::Reorder, 1.0);
+    let first = host.invoke(&json!(1));
+    host.faults.struck(Fault::Reorder, 1).await;
+    host.faults.switch(Fault::Reorder, 0.0);
+    host.functions.invoke("F", "2".into()).await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(*host.events.lock().unwrap(), [json!(2), json!(1)]);
+}
+
+#[tokio::test]
+async fn a_process_is_killed_in_mid_event() {
+    let host = Host::played(Duration::from_secs(60)).await;
+    host.faults.switch(Fault::Kill, 1.0);
+    let call = host.invoke(&json!(1));
+    let first = host.process().await;
+    first.next().await;
+    let error = error_of(call.await.unwrap());
+    assert_eq!(error.error_type, "Runtime.ExitError");
+    assert!(error.error_message.contains("signal: killed"), "{}", error.error_message);
+
+    host.faults.switch(Fault::Kill, 0.0);
+    let call = host.invoke(&json!(2));
+    let processes = host.processes(2).await;
+    processes.iter().find(|process| process.id != first.id).unwrap().next().await;
+    assert_eq!(host.functions.kill("G"), 0);
+    assert_eq!(host.functions.kill("F"), 1);
+    assert_eq!(error_of(call.await.unwrap()).error_type, "Runtime.ExitError");
 }

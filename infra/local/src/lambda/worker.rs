@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,8 @@ use tokio::time::{Instant, timeout};
 use super::error::FunctionError;
 use super::journal::Journal;
 use super::pool::Pool;
+use super::sandbox::Sandbox;
+use crate::faults::{Fault, Faults};
 use crate::process::Spawner;
 use crate::sync::lock;
 
@@ -61,6 +64,7 @@ pub struct Worker {
     pub id: String,
     pub pool: Arc<Pool>,
     pub journal: Arc<Journal>,
+    pub sandbox: Sandbox,
     inbox: Mutex<Inbox>,
     filled: Notify,
     running: Mutex<Option<Running>>,
@@ -82,15 +86,24 @@ impl Worker {
         Ok(())
     }
 
-    /// `/runtime/invocation/next`: the process is ready for an event. (Lambda freezes it here until there is one.)
-    pub async fn next(self: &Arc<Self>) -> Event {
+    /// `/runtime/invocation/next`, from the process's local port `port`: it is ready for an event, and frozen until there is
+    /// one.
+    pub async fn next(self: &Arc<Self>, port: u16) -> Event {
         if !matches!(*lock(&self.inbox), Inbox::Full(_)) {
             self.pool.rest(Arc::clone(self));
         }
         // Only now: who waits for a permit shall find this process at rest.
         lock(&self.permit).take();
+        if let Some(event) = self.take() {
+            return event;
+        }
+        self.sandbox.freeze();
         loop {
             if let Some(event) = self.take() {
+                if self.pool.faults().strikes(Fault::CutSockets, self.pool.name()) {
+                    self.sandbox.cut_sockets(port);
+                }
+                self.sandbox.thaw();
                 return event;
             }
             if timeout(IDLE_LIMIT, self.filled.notified()).await.is_err() && self.pool.forget(self) {
@@ -115,6 +128,11 @@ impl Worker {
         Some(event)
     }
 
+    /// Whether it has an event that it hasn't answered.
+    pub fn is_running(&self) -> bool {
+        lock(&self.running).is_some()
+    }
+
     /// The answer to an event; `false` if the process doesn't have that event.
     pub fn answer(&self, request_id: &str, answer: Result<Bytes, FunctionError>) -> bool {
         let mut running = lock(&self.running);
@@ -122,6 +140,14 @@ impl Worker {
             return false;
         }
         if let Some(running) = running.take() {
+            // What took too much between two looks at it did not get away with it.
+            let answer = match self.pool.exceeded(self) {
+                true => {
+                    self.end();
+                    Err(FunctionError::out_of_memory(request_id))
+                }
+                false => answer,
+            };
             let _ = running.answer.send(answer);
         }
         true
@@ -147,15 +173,16 @@ impl Worker {
     pub async fn exit(&self) -> String {
         let mut exited = self.exited.subscribe();
         match exited.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(status)) => status.to_string(),
+            Ok(Some(status)) => describe(*status),
             _ => "unknown".to_owned(),
         }
     }
 
     fn close(&self, status: ExitStatus) {
+        self.sandbox.ended();
         *lock(&self.inbox) = Inbox::Closed;
         if let Some(running) = lock(&self.running).take() {
-            let error = FunctionError::exited(&running.request_id, &status.to_string());
+            let error = FunctionError::exited(&running.request_id, &describe(status));
             let _ = running.answer.send(Err(error));
         }
         lock(&self.permit).take();
@@ -163,16 +190,41 @@ impl Worker {
     }
 }
 
+/// How a process ended, in the words that Lambda has for it.
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(libc::SIGKILL)) => "signal: killed".to_owned(),
+        (None, Some(libc::SIGABRT)) => "signal: aborted".to_owned(),
+        (None, Some(libc::SIGSEGV)) => "signal: segmentation fault".to_owned(),
+        (None, Some(signal)) => format!("signal: {signal}"),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
 /// All processes of all functions, as the Runtime API finds them.
 pub struct Workers {
     listener: SocketAddr,
     spawner: Spawner,
+    faults: Faults,
     all: Mutex<Option<HashMap<String, Arc<Worker>>>>,
 }
 
 impl Workers {
-    pub fn new(listener: SocketAddr, spawner: Spawner) -> Self {
-        Self { listener, spawner, all: Mutex::new(Some(HashMap::new())) }
+    pub fn new(listener: SocketAddr, spawner: Spawner, faults: Faults) -> Self {
+        Self { listener, spawner, faults, all: Mutex::new(Some(HashMap::new())) }
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Kills the processes of a function that are at an event; how many.
+    pub fn kill(&self, function: &str) -> usize {
+        let all = lock(&self.all);
+        let busy = all.iter().flat_map(HashMap::values);
+        let busy = busy.filter(|worker| worker.pool.name() == function && worker.is_running());
+        busy.inspect(|worker| worker.end()).count()
     }
 
     pub fn get(&self, id: &str) -> Option<Arc<Worker>> {
@@ -204,6 +256,7 @@ impl Workers {
             id: id.clone(),
             pool: Arc::clone(pool),
             journal,
+            sandbox: Sandbox::default(),
             inbox: Mutex::new(Inbox::Empty),
             filled: Notify::new(),
             running: Mutex::new(None),
@@ -219,6 +272,7 @@ impl Workers {
         };
         match self.spawner.spawn(command).await {
             Ok(child) => {
+                worker.sandbox.started(child.id());
                 tokio::spawn(read);
                 tokio::spawn(Arc::clone(self).watch(Arc::clone(&worker), child));
                 Ok(worker)
@@ -234,6 +288,7 @@ impl Workers {
 
     async fn watch(self: Arc<Self>, worker: Arc<Worker>, mut child: Child) {
         let status = tokio::select! {
+            biased;
             status = child.wait() => status,
             () = worker.end.notified() => {
                 // It fails only if the process has just ended.

@@ -28,21 +28,22 @@ use tracing::info;
 
 use super::task::{Order, Status, Task, Word};
 use super::video;
+use crate::faults::{Fault, Faults};
 
 /// A vendor reads the picture itself, with limits of its own.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_IMAGE_BYTES: usize = 30 << 20;
 
 /// The vendor and its tasks, which survive a restart of the stack.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Vendor(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     /// A file for each task.
     directory: PathBuf,
     public_base: String,
     duration: Duration,
+    faults: Faults,
     clock: Clock,
     http: reqwest::Client,
     tasks: Mutex<BTreeMap<(i64, String), Task>>,
@@ -55,7 +56,7 @@ impl Vendor {
     ///
     /// Finished videos have addresses under `public_base` (such as `http://127.0.0.1:3001`), where [`Vendor::videos`]
     /// has to be served. A new task takes `duration`.
-    pub fn open(data: &Path, public_base: &str, duration: Duration) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, public_base: &str, duration: Duration, faults: &Faults) -> anyhow::Result<Self> {
         let directory = data.join("vendor");
         let tasks =
             load(&directory).with_context(|| format!("cannot read the tasks in {}", directory.display()))?;
@@ -63,6 +64,7 @@ impl Vendor {
             directory,
             public_base: public_base.trim_end_matches('/').to_owned(),
             duration,
+            faults: faults.clone(),
             clock: Clock::start(),
             // Pictures are on this machine: a proxy in the environment could not reach them.
             http: reqwest::Client::builder().timeout(FETCH_TIMEOUT).no_proxy().build()?,
@@ -163,7 +165,7 @@ async fn create(State(vendor): State<Vendor>, body: Result<Json<Order>, JsonReje
     if let Err(reason) = vendor.check_image(&order.image_url).await {
         return failure(StatusCode::BAD_REQUEST, "invalid_image", &reason);
     }
-    let lost = order.has(Word::Lost);
+    let lost = order.has(Word::Lost) || vendor.0.faults.strikes(Fault::VendorTimeout, "a task");
     match vendor.accept(order).await {
         // The connection stays open; only the client can end it.
         Ok(_) if lost => std::future::pending().await,

@@ -17,7 +17,8 @@ struct Bench {
 
 async fn bench() -> Bench {
     let data = TempDir::new().unwrap();
-    let vendor = Vendor::open(data.path(), "http://public:1/", Duration::from_secs(8)).unwrap();
+    let vendor =
+        Vendor::open(data.path(), "http://public:1/", Duration::from_secs(8), &Faults::none()).unwrap();
     let router =
         Router::new().route("/a.png", get(|| async { PNG })).route("/a.txt", get(|| async { "just text" }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -144,7 +145,8 @@ async fn tasks_survive_a_restart() {
     let mut bench = bench().await;
     let first = bench.accepted("one").await;
     let before = bench.get("/tasks").await;
-    bench.vendor = Vendor::open(bench.data.path(), "http://public:2", Duration::from_secs(99)).unwrap();
+    bench.vendor =
+        Vendor::open(bench.data.path(), "http://public:2", Duration::from_secs(99), &Faults::none()).unwrap();
     assert_eq!(bench.get("/tasks").await, before);
     pass(Duration::from_secs(8)).await;
     let (_, answer) = bench.get(&format!("/tasks/{first}")).await;

@@ -14,12 +14,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::executions::{Execution, Machines, NotStarted, Outcome};
+use super::executions::{End, Execution, Machines, NotStarted, Outcome};
 use super::interpreter::TaskError;
+use crate::faults::Fault;
 
 /// Of the input's text, in characters.
 const MAX_INPUT: usize = 262_144;
 const MAX_RESULTS: usize = 1_000;
+const START: &str = "AWSStepFunctions.StartExecution";
 
 pub(super) fn router(machines: Machines) -> Router {
     Router::new().route("/", post(operation)).with_state(machines)
@@ -27,6 +29,10 @@ pub(super) fn router(machines: Machines) -> Router {
 
 async fn operation(State(machines): State<Machines>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if target == START && machines.faults().strikes(Fault::HangStart, "StartExecution") {
+        // Until who asks gives up.
+        std::future::pending::<()>().await;
+    }
     let answer = match target.strip_prefix("AWSStepFunctions.") {
         Some("StartExecution") => parse(&body).and_then(|request| start(&machines, request)),
         Some("DescribeExecution") => parse(&body).and_then(|request| describe(&machines, request)),
@@ -88,6 +94,10 @@ fn start(machines: &Machines, request: StartExecution) -> Result<Value, Refusal>
         Err(NotStarted::Exists) => {
             Err(Refusal("ExecutionAlreadyExists", format!("Execution Already Exists: '{name}'")))
         }
+        Err(NotStarted::NotStored(error)) => {
+            tracing::error!("the execution {name} cannot be stored: {error}");
+            Err(Refusal("ServiceUnavailable", "the execution cannot be stored".to_owned()))
+        }
     }
 }
 
@@ -103,8 +113,8 @@ fn describe(machines: &Machines, request: DescribeExecution) -> Result<Value, Re
     let mut answer = summary(&execution);
     answer["input"] = execution.input.to_string().into();
     match &execution.end {
-        Some((_, Outcome::Succeeded(output))) => answer["output"] = output.to_string().into(),
-        Some((_, Outcome::Failed(reason) | Outcome::Aborted(reason))) => {
+        Some(End(_, Outcome::Succeeded(output))) => answer["output"] = output.to_string().into(),
+        Some(End(_, Outcome::Failed(reason) | Outcome::Aborted(reason))) => {
             answer["error"] = reason.error.as_str().into();
             answer["cause"] = reason.cause.as_str().into();
         }
@@ -175,7 +185,7 @@ fn summary(execution: &Execution) -> Value {
         "status": status(execution),
         "startDate": seconds(execution.started),
     });
-    if let Some((time, _)) = execution.end {
+    if let Some(End(time, _)) = execution.end {
         summary["stopDate"] = seconds(time);
     }
     summary
@@ -184,9 +194,9 @@ fn summary(execution: &Execution) -> Value {
 fn status(execution: &Execution) -> &'static str {
     match &execution.end {
         None => "RUNNING",
-        Some((_, Outcome::Succeeded(_))) => "SUCCEEDED",
-        Some((_, Outcome::Failed(_))) => "FAILED",
-        Some((_, Outcome::Aborted(_))) => "ABORTED",
+        Some(End(_, Outcome::Succeeded(_))) => "SUCCEEDED",
+        Some(End(_, Outcome::Failed(_))) => "FAILED",
+        Some(End(_, Outcome::Aborted(_))) => "ABORTED",
     }
 }
 

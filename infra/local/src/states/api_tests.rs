@@ -1,22 +1,32 @@
 use super::super::StateMachine;
 use super::*;
+use crate::faults::Faults;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::time::sleep;
 
 const ARN: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:polling";
 
 /// A machine that ends after ten seconds of waiting, with what its function answered.
-fn machines() -> Machines {
+fn machines() -> (Machines, TempDir) {
+    let data = tempfile::tempdir().unwrap();
+    (machines_in(data.path()), data)
+}
+
+fn machines_in(directory: &Path) -> Machines {
     let text = include_str!("../../../video-polling.asl.json");
     let substitutions = BTreeMap::from([("PollVideoFunctionArn".to_owned(), "poll".to_owned())]);
     let machine = StateMachine::parse(text, &substitutions).unwrap();
-    Machines::new(BTreeMap::from([(ARN.to_owned(), machine)]), |function, _| async move {
+    let machines = BTreeMap::from([(ARN.to_owned(), machine)]);
+    let machines = Machines::open(directory, machines, &Faults::none(), |function, _| async move {
         Ok(json!({"status": format!("asked {function}")}))
-    })
+    });
+    machines.unwrap()
 }
 
 async fn call(machines: &Machines, operation: &str, body: Value) -> (u16, Value) {
@@ -42,7 +52,7 @@ async fn start_named(machines: &Machines, name: &str, input: &str) -> (u16, Valu
 
 #[tokio::test(start_paused = true)]
 async fn an_execution_runs_and_can_be_described() {
-    let machines = machines();
+    let (machines, _data) = machines();
     let (status, started) = start_named(&machines, "g1", r#"{"poll_seconds": 10}"#).await;
     assert_eq!(status, 200);
     let arn = started["executionArn"].as_str().unwrap();
@@ -63,7 +73,7 @@ async fn an_execution_runs_and_can_be_described() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_start_is_the_same_while_it_runs() {
-    let machines = machines();
+    let (machines, _data) = machines();
     let first = start_named(&machines, "g", r#"{"poll_seconds": 10}"#).await;
     assert_eq!(start_named(&machines, "g", r#"{ "poll_seconds":10 }"#).await, first);
     let (status, other) = start_named(&machines, "g", r#"{"poll_seconds": 11}"#).await;
@@ -77,7 +87,7 @@ async fn a_repeated_start_is_the_same_while_it_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_start_is_refused_by_type() {
-    let machines = machines();
+    let (machines, _data) = machines();
     for (request, expected) in [
         (json!({"stateMachineArn": format!("{ARN}x"), "name": "a"}), "StateMachineDoesNotExist"),
         (json!({"stateMachineArn": ARN, "name": "a b"}), "InvalidName"),
@@ -102,7 +112,7 @@ async fn a_bad_start_is_refused_by_type() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_execution_does_nothing_more() {
-    let machines = machines();
+    let (machines, _data) = machines();
     let (_, started) = start_named(&machines, "g", r#"{"poll_seconds": 10}"#).await;
     let arn = started["executionArn"].clone();
     let request = json!({"executionArn": arn, "error": "Enough", "cause": "of it"});
@@ -115,7 +125,7 @@ async fn a_stopped_execution_does_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_is_newest_first_and_paged() {
-    let machines = machines();
+    let (machines, _data) = machines();
     for name in ["a", "b", "c"] {
         start_named(&machines, name, r#"{"poll_seconds": 10}"#).await;
     }
@@ -138,12 +148,62 @@ async fn a_list_is_newest_first_and_paged() {
     machines.shutdown();
 }
 
+#[tokio::test(start_paused = true)]
+async fn executions_go_on_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let before = machines_in(data.path());
+    let (_, running) = start_named(&before, "running", r#"{"poll_seconds": 3600}"#).await;
+    let (_, ended) = start_named(&before, "ended", r#"{"poll_seconds": 1}"#).await;
+    sleep(Duration::from_secs(2)).await;
+    before.shutdown();
+    tokio::task::yield_now().await;
+
+    // As if almost all of the hour had passed while the stack was down: files know only the wall's clock.
+    for file in std::fs::read_dir(data.path()).unwrap() {
+        let path = file.unwrap().path();
+        let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let since = stored["position"]["since"].as_i64().unwrap();
+        stored["position"]["since"] = json!(since - 3_590_000);
+        std::fs::write(path, stored.to_string()).unwrap();
+    }
+    let after = machines_in(data.path());
+    let status = async |started: &Value| {
+        let query = json!({"executionArn": started["executionArn"]});
+        call(&after, "DescribeExecution", query).await.1["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (status(&running).await, status(&ended).await),
+        ("RUNNING".to_owned(), "SUCCEEDED".to_owned())
+    );
+    // Its name is still its own.
+    let (refused, _) = start_named(&after, "running", r#"{"poll_seconds": 1}"#).await;
+    assert_eq!(refused, 400);
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(status(&running).await, "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten() {
+    let data = tempfile::tempdir().unwrap();
+    let before = machines_in(data.path());
+    let (_, started) = start_named(&before, "old", r#"{"poll_seconds": 60}"#).await;
+    call(&before, "StopExecution", json!({"executionArn": started["executionArn"]})).await;
+    let path = std::fs::read_dir(data.path()).unwrap().next().unwrap().unwrap().path();
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let ended = stored["end"][0].as_i64().unwrap();
+    stored["end"][0] = json!(ended - 91 * 24 * 60 * 60 * 1000);
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let (status, _) = start_named(&machines_in(data.path()), "old", r#"{"poll_seconds": 60}"#).await;
+    assert_eq!(status, 200);
+}
+
 #[tokio::test]
 async fn the_sdk_understands_answers_and_errors() {
     use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = machines().router();
+    let (machines, _data) = machines();
+    let router = machines.router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let config = aws_sdk_sfn::Config::builder()
         .behavior_version(BehaviorVersion::latest())

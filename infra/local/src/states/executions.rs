@@ -1,10 +1,13 @@
-//! The executions of all state machines. They live in memory: the end of the stack is their end.
+//! The executions of all state machines. Each step is stored before the next begins, so that they survive the stack.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -13,6 +16,8 @@ use tracing::{info, warn};
 use super::api;
 use super::definition::StateMachine;
 use super::interpreter::{Invoke, Position, Step, TaskError};
+use super::store::{Store, millis};
+use crate::faults::Faults;
 
 /// State machines by their ARNs, and what they are doing. Clones share everything.
 #[derive(Clone)]
@@ -21,24 +26,35 @@ pub struct Machines(Arc<Inner>);
 struct Inner {
     machines: BTreeMap<String, Arc<StateMachine>>,
     invoke: Invoke,
+    store: Store,
+    faults: Faults,
     /// In the order in which they began.
     executions: Mutex<Vec<Execution>>,
 }
 
-/// One execution, running or ended.
-#[derive(Debug, Clone)]
+/// One execution, running or ended, as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Execution {
     pub arn: String,
     pub machine_arn: String,
     pub name: String,
     pub input: Value,
+    #[serde(with = "millis")]
     pub started: Timestamp,
-    pub end: Option<(Timestamp, Outcome)>,
-    task: AbortHandle,
+    pub end: Option<End>,
+    /// Where it stands, or stood last.
+    position: Position,
+    /// What runs it in this process.
+    #[serde(skip)]
+    task: Option<AbortHandle>,
 }
 
+/// When it ended, and how.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct End(#[serde(with = "millis")] pub Timestamp, pub Outcome);
+
 /// How it ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Outcome {
     Succeeded(Value),
     Failed(TaskError),
@@ -51,19 +67,45 @@ pub(super) enum NotStarted {
     NoSuchMachine,
     /// There is one with this name already, ended or with another input.
     Exists,
+    /// It could not be stored.
+    NotStored(io::Error),
 }
 
 impl Machines {
     /// Takes machines by ARN. `invoke` calls a function (name or ARN as in the definition, payload) and gives its
     /// answer, or the error as a task of Step Functions sees it: the function's own error type, or `Lambda.…`.
-    pub fn new<F, Answer>(machines: BTreeMap<String, StateMachine>, invoke: F) -> Self
+    ///
+    /// What `directory` holds goes on where it was: a wait for the rest of its time, a task from its beginning.
+    pub fn open<F, Answer>(
+        directory: &Path,
+        machines: BTreeMap<String, StateMachine>,
+        faults: &Faults,
+        invoke: F,
+    ) -> anyhow::Result<Self>
     where
         F: Fn(String, Value) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Result<Value, TaskError>> + Send + 'static,
     {
         let machines = machines.into_iter().map(|(arn, machine)| (arn, Arc::new(machine))).collect();
         let invoke: Invoke = Arc::new(move |function, payload| Box::pin(invoke(function, payload)));
-        Self(Arc::new(Inner { machines, invoke, executions: Mutex::default() }))
+        let (store, executions) = Store::open(directory)?;
+        let executions = Mutex::new(executions);
+        let machines = Self(Arc::new(Inner { machines, invoke, store, faults: faults.clone(), executions }));
+        machines.resume();
+        Ok(machines)
+    }
+
+    fn resume(&self) {
+        for execution in self.executions().iter_mut().filter(|execution| execution.end.is_none()) {
+            let Some(machine) = self.0.machines.get(&execution.machine_arn) else {
+                warn!(execution = execution.name, "there is no {} any more", execution.machine_arn);
+                continue;
+            };
+            info!(execution = execution.name, "{} goes on", machine_name(&execution.machine_arn));
+            let position = execution.position.clone().resumed();
+            let running = self.clone().run(execution.arn.clone(), Arc::clone(machine), position);
+            execution.task = Some(tokio::spawn(running).abort_handle());
+        }
     }
 
     /// The API of Step Functions, at `POST /`.
@@ -71,10 +113,10 @@ impl Machines {
         api::router(self.clone())
     }
 
-    /// Ends all executions where they are, without a trace in their outcome.
+    /// Stops running executions, which go on when [`Machines::open`] finds them again.
     pub fn shutdown(&self) {
         for execution in self.executions().iter() {
-            execution.task.abort();
+            execution.abort();
         }
     }
 
@@ -91,16 +133,19 @@ impl Machines {
         }
         let position = Position::start(machine, input.clone());
         // It can't end before it is in the list: that takes the lock.
-        let running = self.clone().run(arn.clone(), Arc::clone(machine), position);
-        let execution = Execution {
+        let running = self.clone().run(arn.clone(), Arc::clone(machine), position.clone());
+        let mut execution = Execution {
             arn,
             machine_arn: machine_arn.to_owned(),
             name: name.to_owned(),
             input,
             started: Timestamp::now(),
             end: None,
-            task: tokio::spawn(running).abort_handle(),
+            position,
+            task: None,
         };
+        self.0.store.save(&execution).map_err(NotStarted::NotStored)?;
+        execution.task = Some(tokio::spawn(running).abort_handle());
         info!(execution = name, "{} started", machine_name(machine_arn));
         executions.push(execution.clone());
         Ok(execution)
@@ -109,9 +154,11 @@ impl Machines {
     async fn run(self, arn: String, machine: Arc<StateMachine>, mut position: Position) {
         let began = Instant::now();
         let end = loop {
-            // This is where a position would be stored, so that another process can go on from it.
             match position.step(&machine, &self.0.invoke).await {
-                Step::To(next) => position = next,
+                Step::To(next) => {
+                    self.change(&arn, |execution| execution.position = next.clone());
+                    position = next;
+                }
                 Step::End(end) => break end,
             }
         };
@@ -135,25 +182,38 @@ impl Machines {
     /// Ends a running execution from outside; the time of its end, old or new.
     pub(super) fn stop(&self, arn: &str, reason: TaskError) -> Option<Timestamp> {
         let execution = self.find(arn)?;
-        execution.task.abort();
+        execution.abort();
         if execution.end.is_none() {
             info!(execution = execution.name, "{} stopped", machine_name(&execution.machine_arn));
         }
         self.end(arn, Outcome::Aborted(reason));
-        self.find(arn)?.end.map(|(time, _)| time)
+        self.find(arn)?.end.map(|End(time, _)| time)
     }
 
     /// An end is final: whichever comes first counts.
     fn end(&self, arn: &str, outcome: Outcome) {
+        self.change(arn, |execution| execution.end = Some(End(Timestamp::now(), outcome)));
+    }
+
+    /// Changes an execution that has not ended.
+    fn change(&self, arn: &str, change: impl FnOnce(&mut Execution)) {
         let mut executions = self.executions();
         let found = executions.iter_mut().find(|execution| execution.arn == arn);
         if let Some(execution) = found.filter(|execution| execution.end.is_none()) {
-            execution.end = Some((Timestamp::now(), outcome));
+            change(execution);
+            if let Err(error) = self.0.store.save(execution) {
+                // After a restart it would go on from an earlier state, each of which is safe to repeat.
+                warn!(execution = execution.name, "the execution cannot be stored: {error}");
+            }
         }
     }
 
     pub(super) fn find(&self, arn: &str) -> Option<Execution> {
         self.executions().iter().find(|execution| execution.arn == arn).cloned()
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.0.faults
     }
 
     pub(super) fn knows(&self, machine_arn: &str) -> bool {
@@ -163,6 +223,14 @@ impl Machines {
     pub(super) fn executions(&self) -> MutexGuard<'_, Vec<Execution>> {
         // Nothing in here can panic half-way through a change.
         self.0.executions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Execution {
+    fn abort(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

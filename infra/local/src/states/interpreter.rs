@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::definition::{Choice, Fail, State, StateMachine, Task, Wait};
 use super::path::Path;
+use super::store::millis;
 
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const MAX_DATA_BYTES: usize = 262_144;
@@ -31,14 +33,19 @@ pub struct TaskError {
 pub(super) type Invoke =
     Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, TaskError>> + Send + Sync>;
 
-/// Where an execution stands between two states. It is all that would have to be stored for an execution to survive
-/// a restart.
+/// Where an execution stands between two states: all that has to be stored for it to survive a restart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Position {
     state: String,
     data: Value,
     /// Events in its history so far.
     events: usize,
+    /// When it came before `state`.
+    #[serde(with = "millis")]
+    since: Timestamp,
+    /// How much of a wait has passed already.
+    #[serde(skip)]
+    waited: Duration,
 }
 
 /// What a state leads to.
@@ -52,7 +59,20 @@ impl Position {
     /// Before the first state.
     pub(super) fn start(machine: &StateMachine, input: Value) -> Self {
         // ExecutionStarted is the first event.
-        Self { state: machine.start.clone(), data: input, events: 1 }
+        Self {
+            state: machine.start.clone(),
+            data: input,
+            events: 1,
+            since: Timestamp::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// The same in another process, some time later.
+    pub(super) fn resumed(self) -> Self {
+        // A clock that went backwards makes no wait longer than it was.
+        let waited = Duration::try_from(Timestamp::now().duration_since(self.since)).unwrap_or_default();
+        Self { waited, ..self }
     }
 
     /// Runs the state that it stands before.
@@ -71,7 +91,7 @@ impl Position {
         self.record(1)?; // …StateEntered
         match state {
             State::Wait(wait) => {
-                sleep(seconds(wait, &self.data)?).await;
+                sleep(seconds(wait, &self.data)?.saturating_sub(self.waited)).await;
                 self.leave(&wait.next)
             }
             State::Choice(choice) => {
@@ -95,8 +115,8 @@ impl Position {
 
     fn leave(mut self, next: &str) -> Result<Step, TaskError> {
         self.record(1)?; // …StateExited
-        self.state = next.to_owned();
-        Ok(Step::To(self))
+        let (since, waited) = (Timestamp::now(), Duration::ZERO);
+        Ok(Step::To(Self { state: next.to_owned(), since, waited, ..self }))
     }
 
     /// The last event is reserved for the end of the execution:

@@ -12,6 +12,7 @@ mod definition;
 mod executions;
 mod interpreter;
 mod path;
+mod store;
 
 pub use definition::StateMachine;
 pub use executions::Machines;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use local::{
+    faults::Faults,
     lambda::Binaries,
     mongod,
     stack::{Config, Stack},
@@ -78,6 +79,16 @@ impl Answer {
     pub fn invalid(self, field: &str) {
         assert_eq!(self.refused(400, "INVALID_PARAMS")["field"], field);
     }
+}
+
+/// A form with a picture, as a browser sends one.
+pub fn form(request: RequestBuilder, content: &[u8], file_name: &str, content_type: &str) -> RequestBuilder {
+    let head = format!(
+        "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{file_name}\"\r\n\
+         Content-Type: {content_type}\r\n\r\n"
+    );
+    let body = [head.as_bytes(), content, b"\r\n--X--\r\n"].concat();
+    request.header("content-type", "multipart/form-data; boundary=X").body(body)
 }
 
 /// The project's root.
@@ -176,6 +187,21 @@ impl Board {
         self.stack.functions().stop().await;
     }
 
+    /// Kills the processes of a function that are at an event; how many there were.
+    pub fn kill(&self, function: &str) -> usize {
+        self.stack.functions().kill(function)
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> &Faults {
+        self.stack.faults()
+    }
+
+    /// How many sockets the gateway has.
+    pub fn sockets(&self) -> usize {
+        self.stack.connections()
+    }
+
     /// A new connection.
     pub async fn connect(&self) -> Socket {
         Socket::connect(&self.stack.websocket_url()).await
@@ -219,15 +245,9 @@ impl Board {
         all.into_iter().find(|workspace| workspace["_id"] == id).expect("not in the list")
     }
 
-    /// An upload by a form, as a browser sends one.
+    /// An upload by a form.
     pub fn form(&self, content: &[u8], file_name: &str, content_type: &str) -> RequestBuilder {
-        let head = format!(
-            "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{file_name}\"\r\n\
-             Content-Type: {content_type}\r\n\r\n"
-        );
-        let body = [head.as_bytes(), content, b"\r\n--X--\r\n"].concat();
-        let request = self.request(Method::POST, "/api/upload/image");
-        request.header("content-type", "multipart/form-data; boundary=X").body(body)
+        form(self.request(Method::POST, "/api/upload/image"), content, file_name, content_type)
     }
 
     /// Uploads a picture: its `image_url`.
@@ -250,6 +270,16 @@ impl Board {
     /// The rows of a collection, to see or change what takes too long to come about by itself.
     pub fn rows(&self, collection: &str) -> Collection<Document> {
         self.database.collection(collection)
+    }
+
+    /// How the executions of the state machine are, newest first.
+    pub async fn executions(&self) -> Vec<String> {
+        let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:VideoPollingStateMachine";
+        let request = self.http.post(self.stack.internal_url()).json(&json!({"stateMachineArn": arn}));
+        let answer = request.header("x-amz-target", "AWSStepFunctions.ListExecutions").send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        let executions = answer["executions"].as_array().expect("executions");
+        executions.iter().map(|execution| execution["status"].as_str().unwrap().to_owned()).collect()
     }
 
     /// All tasks that the simulated vendor has accepted, each of which would have been paid.

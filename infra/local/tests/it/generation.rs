@@ -1,62 +1,10 @@
 //! Contract §2, §6: a video from the request to the pushed result, and everything that can go wrong on the way.
 
 use mongodb::bson::{DateTime, doc};
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    board::{Board, PNG},
-    socket::Socket,
-};
-
-/// A board with one workspace, a picture, and a connection that watches.
-struct Studio {
-    board: Board,
-    socket: Socket,
-    id: String,
-    image_url: String,
-}
-
-impl Studio {
-    async fn open() -> Self {
-        Self::of(Board::start().await).await
-    }
-
-    async fn of(board: Board) -> Self {
-        let mut socket = board.connect().await;
-        let id = socket.create().await;
-        let image_url = board.upload(PNG).await;
-        Self { board, socket, id, image_url }
-    }
-
-    fn body(&self, prompt: &str) -> Value {
-        json!({"workspace_id": self.id, "image_url": self.image_url, "params": {"motion_prompt": prompt}})
-    }
-
-    fn generate(&self, prompt: &str) -> RequestBuilder {
-        self.board.request(Method::POST, "/api/generate/video").json(&self.body(prompt))
-    }
-
-    async fn video(&self) -> Value {
-        self.board.workspace(&self.id).await["video"].clone()
-    }
-
-    /// The next push, which must be of this status and show what the list shows.
-    async fn expect(&mut self, status: &str) -> Value {
-        let push = self.socket.expect_push("video.status_update").await;
-        assert_eq!(push["status"], status, "{push}");
-        assert_eq!(push["workspace_id"], self.id.as_str());
-        push
-    }
-
-    /// Makes a row look as if this much time had passed.
-    async fn age(&self, field: &str, seconds: i64) {
-        let then = DateTime::from_millis(DateTime::now().timestamp_millis() - seconds * 1000);
-        let changed =
-            self.board.rows("workspaces").update_many(doc! {}, doc! {"$set": {field: then}}).await.unwrap();
-        assert_eq!(changed.modified_count, 1);
-    }
-}
+use crate::{board::Board, studio::Studio};
 
 #[tokio::test]
 async fn a_video_is_made_and_pushed_and_can_be_watched() {

@@ -4,11 +4,16 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by a panic.
 
 mod board;
+mod program;
 mod socket;
+mod studio;
 
 mod connections;
+mod deaths;
+mod faults;
 mod generation;
 mod images;
+mod leaks;
 mod process;
 mod rest;
 mod suggestions;

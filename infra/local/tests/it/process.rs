@@ -1,125 +1,15 @@
 //! Contract §5: the program that `cargo run` starts: options, the `ready` line, one clear sentence for what is wrong, and
 //! no process left behind.
 
-use std::{
-    path::Path,
-    process::{ExitStatus, Stdio},
-};
-
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
-    time::timeout,
-};
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     board::{mongodb_server, project, tools},
-    socket::{PATIENCE, Socket},
+    program::{Running, assert_all_end, program, program_on, with_database},
+    socket::PATIENCE,
 };
-
-/// The program on a port that is free, run in the project's root.
-fn program(data: &Path, options: &[&str]) -> Command {
-    program_on("0", data, options)
-}
-
-fn program_on(port: &str, data: &Path, options: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    command.current_dir(project()).args(["--port", port, "--data"]).arg(data).args(options);
-    command.env_remove("MONGODB_URI").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.kill_on_drop(true);
-    command
-}
-
-/// The program with a database on the test's server.
-fn with_database(data: &Path, options: &[&str]) -> Command {
-    let mut command = program(data, options);
-    let name = format!("MongoDatabase=process_{}", uuid::Uuid::new_v4().simple());
-    command.env("MONGODB_URI", mongodb_server()).args(["--parameter", &name]);
-    command
-}
-
-/// A program that is ready.
-struct Running {
-    child: Child,
-    output: Lines<BufReader<ChildStdout>>,
-    url: String,
-}
-
-impl Running {
-    async fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Drained, so that cargo never waits for a reader.
-        let mut errors = child.stderr.take().unwrap();
-        tokio::spawn(async move { errors.read_to_string(&mut String::new()).await });
-        let ready = async {
-            while let Some(line) = output.next_line().await.unwrap() {
-                if let Some(rest) = line.strip_prefix("ready ") {
-                    return rest.split_whitespace().next().unwrap().to_owned();
-                }
-            }
-            panic!("ended before it was ready");
-        };
-        let url = timeout(PATIENCE * 4, ready).await.expect("never ready");
-        Self { child, output, url }
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: only sends a signal, to a child that was not waited for yet.
-        assert_eq!(unsafe { libc::kill(self.child.id().unwrap() as i32, signal) }, 0);
-    }
-
-    async fn end(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.expect("did not end").unwrap()
-    }
-
-    async fn socket(&self) -> Socket {
-        Socket::connect(&self.url.replace("http://", "ws://")).await
-    }
-
-    async fn board(&self) -> Value {
-        let answer = reqwest::get(format!("{}/api/workspaces", self.url)).await.unwrap();
-        answer.json::<Value>().await.unwrap()["data"]["workspaces"].take()
-    }
-
-    /// All processes that were started by the program, or by one that was.
-    fn descendants(&self) -> Vec<u32> {
-        let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| {
-                let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-                let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-                // `pid (name) state ppid …`, where the name may hold anything.
-                Some((id, stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?))
-            })
-            .collect();
-        let mut found = vec![self.child.id().unwrap()];
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(id, _)| id));
-            next += 1;
-        }
-        found.split_off(1)
-    }
-}
-
-/// That the processes end: not that they have, since a process that was killed takes a moment.
-async fn assert_all_end(processes: &[u32]) {
-    let end = async {
-        while processes.iter().any(|id| is_running(*id)) {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, end).await.expect("left a process behind");
-}
-
-fn is_running(id: u32) -> bool {
-    // One that has ended but that nobody has waited for is a zombie.
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
-}
 
 /// What the program says before it gives up: one sentence, and a non-zero exit.
 async fn fails(mut command: Command) -> String {
@@ -174,7 +64,7 @@ async fn the_log_has_a_line_for_each_call() {
     let wanted = ["WS $connect", "WS workspace.create", "GET /api/workspaces"];
     let all = async {
         while !wanted.iter().all(|call| seen.iter().any(|line: &String| line.contains(call))) {
-            seen.push(stack.output.next_line().await.unwrap().expect("ended"));
+            seen.push(stack.output.recv().await.expect("ended"));
         }
     };
     timeout(PATIENCE, all).await.unwrap_or_else(|_| panic!("not in the log"));

@@ -34,8 +34,13 @@ pub fn now() -> i64 {
 
 impl Socket {
     pub async fn connect(url: &str) -> Self {
-        let (stream, _) = connect_async(url).await.unwrap();
-        Self { stream, pushes: VecDeque::new(), next_request: 0 }
+        Self::try_connect(url).await.unwrap()
+    }
+
+    /// A connection, unless it is refused.
+    pub async fn try_connect(url: &str) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
+        let (stream, _) = connect_async(url).await?;
+        Ok(Self { stream, pushes: VecDeque::new(), next_request: 0 })
     }
 
     pub async fn send_text(&mut self, text: impl Into<String>) {
@@ -48,6 +53,22 @@ impl Socket {
 
     pub async fn send(&mut self, frame: &Value) {
         self.send_text(frame.to_string()).await;
+    }
+
+    /// Sends, unless the other side is gone.
+    pub async fn try_send(&mut self, frame: &Value) -> Option<()> {
+        self.stream.send(Message::text(frame.to_string())).await.ok()
+    }
+
+    /// The next frame, unless the other side is gone.
+    pub async fn try_next(&mut self) -> Option<Value> {
+        loop {
+            match timeout(PATIENCE, self.stream.next()).await.expect("no frame came")?.ok()? {
+                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
     }
 
     /// The next frame, whatever it is.

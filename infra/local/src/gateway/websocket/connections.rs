@@ -67,6 +67,11 @@ impl Connections {
         is_open.then_some(connection)
     }
 
+    /// How many there are, open or about to be.
+    pub fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     /// From now on nothing can be sent, and nobody finds it.
     pub fn remove(&self, connection: &Connection) {
         lock(&self.0).remove(&connection.id);

@@ -33,6 +33,7 @@ pub use self::connections::{Connection, Connections, SendError};
 use self::event::Source;
 use self::selection::RouteSelection;
 use self::session::End;
+use crate::faults::{Fault, Faults};
 use crate::lambda::Functions;
 use crate::template::{WebSocketApi, WebSocketRoute};
 
@@ -65,6 +66,7 @@ pub struct WebSocketGateway {
     selection: RouteSelection,
     functions: Functions,
     connections: Connections,
+    faults: Faults,
     limits: Limits,
     stopping: watch::Sender<bool>,
     sessions: Arc<Semaphore>,
@@ -72,14 +74,20 @@ pub struct WebSocketGateway {
 
 impl WebSocketGateway {
     /// Fails if the route selection isn't understood.
-    pub fn new(api: &WebSocketApi, functions: Functions, connections: Connections) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self::with_limits(api, functions, connections, Limits::AWS)?))
+    pub fn new(
+        api: &WebSocketApi,
+        functions: Functions,
+        connections: Connections,
+        faults: &Faults,
+    ) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self::with_limits(api, functions, connections, faults, Limits::AWS)?))
     }
 
     fn with_limits(
         api: &WebSocketApi,
         functions: Functions,
         connections: Connections,
+        faults: &Faults,
         limits: Limits,
     ) -> Result<Self> {
         Ok(Self {
@@ -88,6 +96,7 @@ impl WebSocketGateway {
             selection: RouteSelection::parse(&api.route_selection_expression)?,
             functions,
             connections,
+            faults: faults.clone(),
             limits,
             stopping: watch::Sender::new(false),
             sessions: Arc::new(Semaphore::new(SESSIONS as usize)),
@@ -198,6 +207,9 @@ impl WebSocketGateway {
     }
 
     async fn tell_disconnect(&self, connection: &Connection, end: &End) {
+        if self.faults.strikes(Fault::LoseDisconnect, &connection.id) {
+            return;
+        }
         if let Some(route) = self.routes.get("$disconnect") {
             let event = self.source.disconnect(connection, end);
             // Nobody is left to be told of a failure; the log has it.

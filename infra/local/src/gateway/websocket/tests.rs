@@ -68,8 +68,13 @@ impl Api {
             routes: routes.map(|(key, two_way)| (key.to_owned(), route(two_way))).into(),
         };
         let connections = Connections::default();
-        let gateway =
-            WebSocketGateway::with_limits(&api, host.functions.clone(), connections.clone(), limits);
+        let gateway = WebSocketGateway::with_limits(
+            &api,
+            host.functions.clone(),
+            connections.clone(),
+            &Faults::none(),
+            limits,
+        );
         let gateway = Arc::new(gateway.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
