@@ -14,8 +14,7 @@ use shared::{
         settings,
     },
     service::{
-        aws_config, images::Images, polling::Polling, push::Pusher, video_vendor::VideoVendor,
-        workspaces::Workspaces,
+        images::Images, polling::Polling, push::Pusher, video_vendor::VideoVendor, workspaces::Workspaces,
     },
 };
 
@@ -33,8 +32,8 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let database = settings::database().await?;
+    let aws = settings::aws()?;
     let app = App {
         workspaces: Workspaces::new(&database),
         images: settings::images(&aws)?,

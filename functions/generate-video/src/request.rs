@@ -3,7 +3,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::{
     edge::rest::{self, RestError},
-    model::{ImageName, InvalidData, Members, MotionParams, Owner, WorkspaceId},
+    model::{ImageName, InvalidData, Members, MotionParams, Owner, WorkspaceId, hex},
     service::workspaces::generation::Idempotency,
 };
 
@@ -53,7 +53,7 @@ fn check_key(key: &str) -> Result<&str, InvalidData> {
 }
 
 fn hex_digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use shared::{
         settings,
     },
     model::{ImageName, Owner},
-    service::{aws_config, images::Images},
+    service::images::Images,
 };
 
 /// The largest picture that one Lambda answer holds: 6 MB less a third for base64, less the rest of the answer.
@@ -26,7 +26,7 @@ const CACHE_PICTURE: &str = "private, max-age=31536000, immutable";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let images = settings::images(&aws_config().await)?;
+    let images = settings::images(&settings::aws()?)?;
     rest::serve(|request| get(&images, request)).await
 }
 

@@ -7,7 +7,6 @@ use shared::{
     edge::{log, settings},
     model::{Event, VideoStatus},
     service::{
-        aws_config,
         database::DatabaseError,
         polling::Poll,
         push::Pusher,
@@ -74,8 +73,8 @@ impl From<PollError> for Diagnostic {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let database = settings::database().await?;
+    let aws = settings::aws()?;
     let app = App {
         workspaces: Workspaces::new(&database),
         vendor: settings::video_vendor()?,

@@ -8,7 +8,7 @@ use shared::{
         settings,
     },
     model::{CollaborationEntry, Event, Members, MotionParams, Owner, Timestamp, UserInput, WorkspaceId},
-    service::{aws_config, chat::ChatModel, push::Pusher, workspaces::Workspaces},
+    service::{chat::ChatModel, push::Pusher, workspaces::Workspaces},
 };
 
 /// What the requests of a process share.
@@ -26,8 +26,8 @@ struct SuggestRequest {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let database = settings::database().await?;
+    let aws = settings::aws()?;
     let app = App {
         workspaces: Workspaces::new(&database),
         chat: settings::chat_model()?,

@@ -10,7 +10,6 @@ use shared::{
     edge::{log, settings},
     model::describe,
     service::{
-        aws_config,
         connections::Connections,
         database::{Database, DatabaseError},
         polling::Polling,
@@ -37,8 +36,8 @@ struct App {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let database = settings::database().await?;
+    let aws = settings::aws()?;
     let app = App {
         indexes: OnceCell::new(),
         connections: Connections::new(&database),

@@ -12,12 +12,12 @@ use shared::{
         settings,
     },
     model::{ImageKind, ImageName, InvalidData, MAX_IMAGE_BYTES, Members, Owner},
-    service::{aws_config, images::Images},
+    service::images::Images,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let images = settings::images(&aws_config().await)?;
+    let images = settings::images(&settings::aws()?)?;
     rest::serve(|request| upload(&images, request)).await
 }
 

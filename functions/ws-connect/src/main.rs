@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::{
     edge::{
         log, settings,
-        websocket::{Event, Response, connection_id},
+        websocket::{Event, Response},
     },
     model::{Owner, describe},
     service::connections::Connections,
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn connect(connections: &Connections, event: Event) -> Result<Response, Error> {
-    match connections.seen(connection_id(&event)?, &Owner::default()).await {
+    match connections.seen(&event.request_context.connection_id, &Owner::default()).await {
         Ok(()) => Ok(Response::ok()),
         Err(error) => {
             tracing::error!(error = describe(&error), "connection refused");

@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::{
     edge::{
         log, settings,
-        websocket::{Event, Response, connection_id},
+        websocket::{Event, Response},
     },
     service::connections::Connections,
 };
@@ -17,6 +17,6 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn disconnect(connections: &Connections, event: Event) -> Result<Response, Error> {
-    connections.forget(connection_id(&event)?).await?;
+    connections.forget(&event.request_context.connection_id).await?;
     Ok(Response::ok())
 }

@@ -4,7 +4,6 @@ use shared::{
         describe,
     },
     service::{
-        connections::Connection,
         database::DatabaseError,
         push::log_unknown_audience,
         workspaces::{Creation, Deletion, Reordering, Update},
@@ -37,12 +36,22 @@ impl App {
                 Command::Reorder { places } => self.reorder(owner, sender, sent_at, &places).await,
             }
         };
-        // Whom to tell is looked up while the write runs.
-        let (written, audience) = tokio::join!(write, self.connections.of(owner));
+        // Whom to tell is looked up while the write runs, and the connection is noted as alive if it has to be.
+        let look = async {
+            let audience = self.connections.around(connection_id, owner).await;
+            if audience.as_ref().map_or(true, |audience| audience.is_to_be_noted) {
+                self.note(connection_id, owner).await;
+            }
+            audience
+        };
+        let (written, audience) = tokio::join!(write, look);
         match written {
             Ok((answer, event)) => {
                 if let Some(event) = event {
-                    self.tell_others(connection_id, audience, &event).await;
+                    match audience {
+                        Ok(audience) => self.pusher.tell(audience.others, &event).await,
+                        Err(error) => log_unknown_audience(&error),
+                    }
                 }
                 answer
             }
@@ -124,20 +133,5 @@ impl App {
             Reordering::Repeat => (confirm, None),
             Reordering::NotFound(id) => (Answer::workspace_not_found(id.to_string()), None),
         })
-    }
-
-    async fn tell_others(
-        &self,
-        connection_id: &str,
-        audience: Result<Vec<Connection>, DatabaseError>,
-        event: &Event,
-    ) {
-        match audience {
-            Ok(mut connections) => {
-                connections.retain(|connection| connection.id != connection_id);
-                self.pusher.tell(connections, event).await;
-            }
-            Err(error) => log_unknown_audience(&error),
-        }
     }
 }

@@ -9,12 +9,12 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::{
     edge::{
         log, settings,
-        websocket::{Event, Response, connection_id},
+        websocket::{Event, Response},
     },
     model::{
         Answer, Command, Frame, InvalidData, Owner, Refusal, RejectedFrame, Sender, Timestamp, describe,
     },
-    service::{aws_config, connections::Connections, push::Pusher, workspaces::Workspaces},
+    service::{connections::Connections, push::Pusher, workspaces::Workspaces},
 };
 use tokio::time::timeout;
 
@@ -28,8 +28,8 @@ struct App {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let (database, aws) = tokio::join!(settings::database(), aws_config());
-    let database = database?;
+    let database = settings::database().await?;
+    let aws = settings::aws()?;
     let app = App {
         workspaces: Workspaces::new(&database),
         connections: Connections::new(&database),
@@ -48,20 +48,10 @@ async fn message(
     LambdaEvent { payload: event, context }: LambdaEvent<Event>,
 ) -> Result<Response, Error> {
     let owner = Owner::default();
-    let connection_id = connection_id(&event)?;
-    let frame = read(&event);
-    // Any frame counts against silence, a bad one too. That it wasn't noted is a matter for the log: the frame itself is none
-    // the worse.
-    let seen = async {
-        match timeout(TIME_TO_NOTE, app.connections.seen(connection_id, &owner)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = describe(&error), "connection not noted as alive"),
-            Err(_) => tracing::warn!("connection not noted as alive in time"),
-        }
-    };
-    let (request_id, answer) = match frame {
+    let connection_id = event.request_context.connection_id.as_str();
+    let (request_id, answer) = match read(&event) {
         Ok(Frame { request_id, command: Command::Ping, .. }) => {
-            seen.await;
+            app.note(connection_id, &owner).await;
             (request_id, Answer::Pong {})
         }
         Ok(Frame { request_id, client_id, sent_at, command }) => {
@@ -71,15 +61,14 @@ async fn message(
             let sender =
                 Sender::new(&owner, client_id, connection_id, kind, request_id.as_deref(), message_id);
             let carried_out = app.carry_out(&owner, connection_id, &sender, sent_at, command);
-            let ((), answer) = tokio::join!(seen, timeout(TIME_FOR_A_FRAME, carried_out));
-            let answer = answer.unwrap_or_else(|late| {
+            let answer = timeout(TIME_FOR_A_FRAME, carried_out).await.unwrap_or_else(|late| {
                 tracing::error!(error = describe(&late), "frame failed");
                 Answer::database_failed()
             });
             (request_id, answer)
         }
         Err(RejectedFrame { request_id, refusal }) => {
-            seen.await;
+            app.note(connection_id, &owner).await;
             let answer = match refusal {
                 Refusal::Invalid(fault) => Answer::invalid(fault),
                 Refusal::UnknownWorkspace(id) => Answer::workspace_not_found(id),
@@ -88,6 +77,18 @@ async fn message(
         }
     };
     Ok(Response::frame(answer.to_frame(request_id.as_deref())))
+}
+
+impl App {
+    /// Any frame counts against silence, a bad one too. That it wasn't noted is a matter for the log: the frame itself is
+    /// none the worse.
+    async fn note(&self, connection_id: &str, owner: &Owner) {
+        match timeout(TIME_TO_NOTE, self.connections.seen(connection_id, owner)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = describe(&error), "connection not noted as alive"),
+            Err(_) => tracing::warn!("connection not noted as alive in time"),
+        }
+    }
 }
 
 fn read(event: &Event) -> Result<Frame, RejectedFrame> {

@@ -2,12 +2,14 @@
 
 use std::{env, time::Duration};
 
-use aws_config::SdkConfig;
+use aws_sdk_s3::config::Credentials;
 
 use crate::service::{
+    aws::{self, SdkConfig},
     chat::ChatModel,
     connections::Connections,
     database::{Database, DatabaseError},
+    http::TlsError,
     images::Images,
     polling::Polling,
     push::Pusher,
@@ -28,7 +30,7 @@ pub enum SettingsError {
     Database(#[from] DatabaseError),
     /// No HTTP client can be made.
     #[error("no HTTP client")]
-    Http(#[from] reqwest::Error),
+    Http(#[from] TlsError),
 }
 
 fn text(name: &'static str) -> Result<String, SettingsError> {
@@ -42,6 +44,13 @@ fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
 /// `MONGODB_URI` and `MONGODB_DATABASE`.
 pub async fn database() -> Result<Database, SettingsError> {
     Ok(Database::connect(&text("MONGODB_URI")?, &text("MONGODB_DATABASE")?).await?)
+}
+
+/// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which Lambda sets.
+pub fn aws() -> Result<SdkConfig, SettingsError> {
+    let token = env::var("AWS_SESSION_TOKEN").ok();
+    let (id, secret) = (text("AWS_ACCESS_KEY_ID")?, text("AWS_SECRET_ACCESS_KEY")?);
+    Ok(aws::config(text("AWS_REGION")?, Credentials::new(id, secret, token, None, "Lambda"))?)
 }
 
 /// `IMAGES_BUCKET`.

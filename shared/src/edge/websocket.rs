@@ -1,20 +1,29 @@
 //! The events of the WebSocket API.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html>
 
-use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// An event of a route of the WebSocket API.
-pub type Event = ApiGatewayWebsocketProxyRequest;
+/// What there is to know of an event of a route of the WebSocket API. The rest of it, and there is much, isn't even parsed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Where it comes from.
+    pub request_context: RequestContext,
+    /// The frame, if there is one.
+    pub body: Option<String>,
+    /// Whether the frame was binary.
+    #[serde(default)]
+    pub is_base64_encoded: bool,
+}
 
-/// The event names no connection, so it is none of the gateway's.
-#[derive(Debug, thiserror::Error)]
-#[error("event without a connection id")]
-pub struct NoConnection;
-
-/// The connection that `event` is about.
-pub fn connection_id(event: &Event) -> Result<&str, NoConnection> {
-    event.request_context.connection_id.as_deref().ok_or(NoConnection)
+/// Where an event comes from.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestContext {
+    /// The connection that it is about.
+    pub connection_id: String,
+    /// The same for each delivery of a frame.
+    pub message_id: Option<String>,
 }
 
 /// What a route answers. The gateway sends the body of a two-way route back on the socket.

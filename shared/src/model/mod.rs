@@ -3,6 +3,7 @@
 mod describe;
 mod event;
 mod frame;
+mod hex;
 mod image;
 mod invalid;
 mod members;
@@ -18,6 +19,7 @@ mod workspace;
 pub use describe::describe;
 pub use event::{Answer, ErrorCode, Event};
 pub use frame::{Command, Frame, Refusal, RejectedFrame};
+pub use hex::hex;
 pub use image::{ImageKind, ImageName, MAX_IMAGE_BYTES};
 pub use invalid::InvalidData;
 pub use members::Members;

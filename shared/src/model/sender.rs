@@ -2,7 +2,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::Owner;
+use super::{Owner, hex};
 
 /// Who sent a frame, and which frame it is: what order and repeats are judged by (contract §3).
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Sender {
             Some(id) => hash(["client", owner.as_str(), id]),
             None => hash(["connection", owner.as_str(), connection_id]),
         };
-        let client = ClientKey(client[..12].iter().map(|byte| format!("{byte:02x}")).collect());
+        let client = ClientKey(hex(&client[..12]));
         let request = match request_id {
             Some(id) => hash(["request", &client.0, kind, id]),
             None => hash(["message", &client.0, kind, message_id]),

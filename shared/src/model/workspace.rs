@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{CollaborationEntry, InvalidData, Owner, RequestKey, Timestamp, Video};
+use super::{CollaborationEntry, InvalidData, Owner, RequestKey, Timestamp, Video, hex};
 
 /// The id of a workspace: 24 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ impl FromStr for WorkspaceId {
 
 impl fmt::Display for WorkspaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::http::{Http, HttpError, TlsError};
 use crate::model::{MotionParams, Suggestions, UserInput};
 
 /// Leaves `suggest-params` time to store the answer, within its own 28 s.
@@ -29,7 +29,7 @@ pub enum ChatError {
     NotConfigured,
     /// The service couldn't be talked to, or didn't answer in time.
     #[error("chat service unavailable")]
-    Unavailable(#[source] reqwest::Error),
+    Unavailable(#[source] HttpError),
     /// The service answered with an error.
     #[error("chat service answered {0}")]
     Refused(u16),
@@ -41,7 +41,7 @@ pub enum ChatError {
 /// A model of a chat service.
 #[derive(Clone, Debug)]
 pub struct ChatModel {
-    http: Client,
+    http: Http,
     base_url: String,
     key: String,
     model: String,
@@ -64,13 +64,8 @@ struct Message {
 
 impl ChatModel {
     /// `model` of the service at `base_url`, such as `https://api.openai.com/v1`. Empty: there is none.
-    pub fn new(base_url: &str, key: String, model: String) -> Result<Self, reqwest::Error> {
-        // A connection kept from before a freeze may be dead, which would show only when the time is up.
-        let http = Client::builder()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .build()?;
+    pub fn new(base_url: &str, key: String, model: String) -> Result<Self, TlsError> {
+        let http = Http::connecting_anew(CONNECT_TIMEOUT)?;
         Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key, model })
     }
 
@@ -92,13 +87,12 @@ impl ChatModel {
             ],
             "response_format": {"type": "json_object"},
         });
-        let unavailable = |error: reqwest::Error| ChatError::Unavailable(error.without_url());
-        let request = self.http.post(format!("{}/chat/completions", self.base_url)).bearer_auth(&self.key);
-        let response = request.json(&body).send().await.map_err(unavailable)?;
-        if !response.status().is_success() {
-            return Err(ChatError::Refused(response.status().as_u16()));
+        let url = format!("{}/chat/completions", self.base_url);
+        let answer = self.http.post(&url, &self.key, &body, TIMEOUT).await.map_err(ChatError::Unavailable)?;
+        if !answer.status().is_success() {
+            return Err(ChatError::Refused(answer.status().as_u16()));
         }
-        let completion: Completion = response.json().await.map_err(unavailable)?;
+        let completion: Completion = answer.json().await.map_err(ChatError::Unavailable)?;
         let content = completion.choices.into_iter().next().and_then(|choice| choice.message.content);
         read_suggestions(content.as_deref().ok_or(ChatError::Unusable("no content"))?)
     }

@@ -41,6 +41,15 @@ impl Connection {
     }
 }
 
+/// Who is told what happens on a connection.
+#[derive(Debug)]
+pub struct Audience {
+    /// The owner's other connections.
+    pub others: Vec<Connection>,
+    /// Whether the connection itself is to be noted as alive.
+    pub is_to_be_noted: bool,
+}
+
 /// The rows of the open connections.
 #[derive(Clone, Debug)]
 pub struct Connections(Collection<Document>);
@@ -98,6 +107,33 @@ impl Connections {
         let rows = self.0.clone_with_type();
         let found = rows.find(filter).projection(doc! {"connected_at": 1}).read_concern(ReadConcern::local());
         Ok(found.await?.try_collect().await?)
+    }
+
+    /// The other connections of `owner` beside `id`, and how `id` itself stands: in one read, so that for most frames there
+    /// is nothing to write.
+    pub async fn around(&self, id: &str, owner: &Owner) -> Result<Audience, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Row {
+            #[serde(rename = "_id")]
+            id: String,
+            connected_at: Option<DateTime>,
+            last_seen: Option<DateTime>,
+            closed_at: Option<DateTime>,
+        }
+        let heard = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
+        let rows = self.0.clone_with_type::<Row>();
+        let found = rows.find(doc! {"$or": [{"_id": id}, heard]}).read_concern(ReadConcern::local());
+        let found = found.projection(doc! {"connected_at": 1, "last_seen": 1, "closed_at": 1}).await?;
+        let found: Vec<Row> = found.try_collect().await?;
+        let (own, others): (Vec<Row>, Vec<Row>) = found.into_iter().partition(|row| row.id == id);
+        // A connection that is closed already stays so.
+        let is_noted = |row: &Row| {
+            row.closed_at.is_some() || row.last_seen.is_some_and(|last_seen| last_seen >= ago(RENEWAL))
+        };
+        let others = others.into_iter();
+        let others =
+            others.filter_map(|row| Some(Connection { id: row.id, connected_at: row.connected_at? }));
+        Ok(Audience { others: others.collect(), is_to_be_noted: !own.iter().any(is_noted) })
     }
 
     /// The connections, of whomever, that were not heard from lately: at most `limit`, the longest silent first.

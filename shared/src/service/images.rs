@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
     config::RequestChecksumCalculation,
@@ -10,6 +9,7 @@ use aws_sdk_s3::{
     presigning::{PresignedRequest, PresigningConfig},
     primitives::ByteStream,
 };
+use aws_types::SdkConfig;
 use bytes::Bytes;
 
 use crate::model::{ImageKind, ImageName, Owner, Timestamp};

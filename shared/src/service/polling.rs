@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_sfn::{Client, error::SdkError, operation::start_execution::StartExecutionError};
+use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{GenerationId, Owner, Timestamp, WorkspaceId};

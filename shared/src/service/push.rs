@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_apigatewaymanagement::{Client, error::SdkError, primitives::Blob};
+use aws_sdk_apigatewaymanagement::{
+    Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::SdkError,
+    primitives::Blob,
+};
+use aws_types::SdkConfig;
 use futures_util::{StreamExt, future::Either, stream};
 
 use super::{

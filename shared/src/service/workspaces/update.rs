@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Remembered, Workspaces, alive, document::to_bson, moved_forward, only, remember};
 use crate::{
-    model::{ClientKey, FieldUpdates, InvalidData, Owner, Sender, Timestamp, UpdatePath, WorkspaceId},
+    model::{ClientKey, FieldUpdates, InvalidData, Owner, Sender, Timestamp, UpdatePath, WorkspaceId, hex},
     service::database::{DatabaseError, date, literal, object_id, timestamp},
 };
 
@@ -83,18 +83,13 @@ impl Workspaces {
         mut updates: FieldUpdates,
         unchanged_since: Option<Timestamp>,
     ) -> Result<Update, DatabaseError> {
-        let filter = filter(owner, id, sender, &updates, unchanged_since);
-        let pipeline = pipeline(sender, sent_at, &updates);
-        let mut projection = doc! {"_id": 0, "updated_at": 1, "recent": {"$slice": 1}};
-        for (path, _) in updates.iter() {
-            projection.insert(format!("clocks.{}.paths.{}", sender.client, clock_key(path)), 1);
-        }
         loop {
+            let filter = filter(owner, id, sender, &updates, unchanged_since);
             let after: Option<After> = self
                 .documents
                 .clone_with_type()
-                .find_one_and_update(filter.clone(), pipeline.clone())
-                .projection(projection.clone())
+                .find_one_and_update(filter, pipeline(sender, sent_at, &updates))
+                .projection(outcome(sender, &updates))
                 .return_document(ReturnDocument::After)
                 .await?;
             if let Some(after) = after {
@@ -201,10 +196,19 @@ fn pipeline(sender: &Sender, sent_at: Timestamp, updates: &FieldUpdates) -> Vec<
     ]
 }
 
+/// The projection to [`After`].
+fn outcome(sender: &Sender, updates: &FieldUpdates) -> Document {
+    let mut shown = doc! {"_id": 0, "updated_at": 1, "recent": {"$slice": 1}};
+    for (path, _) in updates.iter() {
+        shown.insert(format!("clocks.{}.paths.{}", sender.client, clock_key(path)), 1);
+    }
+    shown
+}
+
 /// The name of `path` among the clocks: 8 bytes of its hash, since with its dots it would be more than one name, and at its
 /// full length a client's clocks could be larger than the form.
 fn clock_key(path: &UpdatePath) -> String {
-    Sha256::digest(path.as_str())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(path.as_str())[..8])
 }
 
 /// The expression for when `client` last wrote what `key` stands for; missing, and so less than any number, if never.

@@ -1,0 +1,47 @@
+//! How the SDK is set up: by what Lambda puts into the environment.
+//!
+//! `aws-config` finds the same there. It also brings all the other places where it would look, profiles, STS and the metadata
+//! services, none of which a Lambda has.
+
+use std::{env, time::Duration};
+
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+pub use aws_types::SdkConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use super::http::{Http, TlsError};
+
+/// The SDK's settings for `region`.
+///
+/// The SDK has no time-outs of its own: a service that accepts a connection and then says nothing would take all the time
+/// that a function has.
+pub fn config(region: String, credentials: Credentials) -> Result<SdkConfig, TlsError> {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(4))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    Ok(SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .service_config(Environment)
+        .http_client(Http::keeping(Duration::from_secs(2))?)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts)
+        .build())
+}
+
+/// The settings of a single service, such as `AWS_ENDPOINT_URL_S3`, or for all of them `AWS_ENDPOINT_URL`.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        env::var(format!("{}_{service}", key.env())).or_else(|_| env::var(key.env())).ok()
+    }
+}
