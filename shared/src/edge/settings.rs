@@ -9,7 +9,7 @@ use crate::service::{
     chat::ChatModel,
     connections::Connections,
     database::{Database, DatabaseError},
-    http::TlsError,
+    http::NoClient,
     images::Images,
     polling::Polling,
     push::Pusher,
@@ -30,7 +30,7 @@ pub enum SettingsError {
     Database(#[from] DatabaseError),
     /// No HTTP client can be made.
     #[error("no HTTP client")]
-    Http(#[from] TlsError),
+    Http(#[from] NoClient),
 }
 
 fn text(name: &'static str) -> Result<String, SettingsError> {

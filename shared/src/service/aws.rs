@@ -12,13 +12,13 @@ use aws_sdk_s3::config::{
 pub use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use super::http::{Http, TlsError};
+use super::http::{self, NoClient, SdkClient};
 
 /// The SDK's settings for `region`.
 ///
 /// The SDK has no time-outs of its own: a service that accepts a connection and then says nothing would take all the time
 /// that a function has.
-pub fn config(region: String, credentials: Credentials) -> Result<SdkConfig, TlsError> {
+pub fn config(region: String, credentials: Credentials) -> Result<SdkConfig, NoClient> {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(8))
@@ -28,7 +28,7 @@ pub fn config(region: String, credentials: Credentials) -> Result<SdkConfig, Tls
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .service_config(Environment)
-        .http_client(Http::keeping(Duration::from_secs(2))?)
+        .http_client(SdkClient(http::keeping_connections(Duration::from_secs(2))?))
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts)
         .build())

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::{Http, HttpError, TlsError};
+use super::http::{self, NoClient};
 use crate::model::{MotionParams, Suggestions, UserInput};
 
 /// Leaves `suggest-params` time to store the answer, within its own 28 s.
@@ -29,7 +30,7 @@ pub enum ChatError {
     NotConfigured,
     /// The service couldn't be talked to, or didn't answer in time.
     #[error("chat service unavailable")]
-    Unavailable(#[source] HttpError),
+    Unavailable(#[source] reqwest::Error),
     /// The service answered with an error.
     #[error("chat service answered {0}")]
     Refused(u16),
@@ -41,7 +42,7 @@ pub enum ChatError {
 /// A model of a chat service.
 #[derive(Clone, Debug)]
 pub struct ChatModel {
-    http: Http,
+    http: Client,
     base_url: String,
     key: String,
     model: String,
@@ -64,8 +65,8 @@ struct Message {
 
 impl ChatModel {
     /// `model` of the service at `base_url`, such as `https://api.openai.com/v1`. Empty: there is none.
-    pub fn new(base_url: &str, key: String, model: String) -> Result<Self, TlsError> {
-        let http = Http::connecting_anew(CONNECT_TIMEOUT)?;
+    pub fn new(base_url: &str, key: String, model: String) -> Result<Self, NoClient> {
+        let http = http::connecting_anew(CONNECT_TIMEOUT)?;
         Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key, model })
     }
 
@@ -87,12 +88,13 @@ impl ChatModel {
             ],
             "response_format": {"type": "json_object"},
         });
-        let url = format!("{}/chat/completions", self.base_url);
-        let answer = self.http.post(&url, &self.key, &body, TIMEOUT).await.map_err(ChatError::Unavailable)?;
-        if !answer.status().is_success() {
-            return Err(ChatError::Refused(answer.status().as_u16()));
+        let unavailable = |error: reqwest::Error| ChatError::Unavailable(error.without_url());
+        let request = self.http.post(format!("{}/chat/completions", self.base_url)).bearer_auth(&self.key);
+        let response = request.timeout(TIMEOUT).json(&body).send().await.map_err(unavailable)?;
+        if !response.status().is_success() {
+            return Err(ChatError::Refused(response.status().as_u16()));
         }
-        let completion: Completion = answer.json().await.map_err(ChatError::Unavailable)?;
+        let completion: Completion = response.json().await.map_err(unavailable)?;
         let content = completion.choices.into_iter().next().and_then(|choice| choice.message.content);
         read_suggestions(content.as_deref().ok_or(ChatError::Unusable("no content"))?)
     }

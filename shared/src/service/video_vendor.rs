@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::http::{Answer, Http, HttpError, TlsError};
+use super::http::{self, NoClient};
 use crate::model::{GenerationId, MotionParams};
 
 /// Leaves `generate-video` time to record what came of it, within its own 28 s.
@@ -28,13 +28,13 @@ pub enum CreateTaskError {
     },
     /// There may be one: the vendor was asked, and no answer, or none that says so, came back.
     #[error("vendor's answer unknown")]
-    Unknown(#[source] Option<HttpError>),
+    Unknown(#[source] Option<reqwest::Error>),
 }
 
 /// The vendor could not say how a task is; it can be asked again.
 #[derive(Debug, thiserror::Error)]
 #[error("vendor unavailable")]
-pub struct VendorUnavailable(#[source] Option<HttpError>);
+pub struct VendorUnavailable(#[source] Option<reqwest::Error>);
 
 /// How a task is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum TaskState {
 /// The vendor at one address.
 #[derive(Clone, Debug)]
 pub struct VideoVendor {
-    http: Http,
+    http: Client,
     base_url: String,
     key: String,
 }
@@ -102,8 +102,8 @@ impl Fault {
 
 impl VideoVendor {
     /// The vendor at `base_url`. Empty: there is none, and every task is refused.
-    pub fn new(base_url: &str, key: String) -> Result<Self, TlsError> {
-        let http = Http::connecting_anew(CONNECT_TIMEOUT)?;
+    pub fn new(base_url: &str, key: String) -> Result<Self, NoClient> {
+        let http = http::connecting_anew(CONNECT_TIMEOUT)?;
         Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key })
     }
 
@@ -127,18 +127,18 @@ impl VideoVendor {
             lighting: &text(&params.lighting),
             client_task_id: generation.as_str(),
         };
-        let url = format!("{}/tasks", self.base_url);
-        let answer = match self.http.post(&url, &self.key, &task, CREATE_TIMEOUT).await {
-            Ok(answer) => answer,
-            Err(HttpError::NotConnected(_)) => {
+        let request = self.http.post(format!("{}/tasks", self.base_url)).bearer_auth(&self.key).json(&task);
+        let response = match request.timeout(CREATE_TIMEOUT).send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() || error.is_builder() => {
                 return Err(refused("无法连接视频生成服务，请稍后重试"));
             }
-            Err(error) => return Err(CreateTaskError::Unknown(Some(error))),
+            Err(error) => return Err(CreateTaskError::Unknown(Some(error.without_url()))),
         };
-        match answer.status() {
-            status if status.is_success() => match answer.json::<CreatedTask>().await {
+        match response.status() {
+            status if status.is_success() => match response.json::<CreatedTask>().await {
                 Ok(created) => Ok(created.id),
-                Err(error) => Err(CreateTaskError::Unknown(Some(error))),
+                Err(error) => Err(CreateTaskError::Unknown(Some(error.without_url()))),
             },
             StatusCode::TOO_MANY_REQUESTS => Err(refused("视频生成服务繁忙，请稍后重试")),
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
@@ -149,7 +149,7 @@ impl VideoVendor {
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY => {
-                Err(CreateTaskError::Refused { reason: fault(answer).await })
+                Err(CreateTaskError::Refused { reason: fault(response).await })
             }
             // Others, a 503 among them, may be a proxy's word after the request was passed on.
             _ => Err(CreateTaskError::Unknown(None)),
@@ -158,17 +158,17 @@ impl VideoVendor {
 
     /// Asks how a task is.
     pub async fn query_task(&self, task_id: &str) -> Result<TaskState, VendorUnavailable> {
-        let unavailable = |error| VendorUnavailable(Some(error));
-        let url = format!("{}/tasks/{task_id}", self.base_url);
-        let answer = self.http.get(&url, &self.key, QUERY_TIMEOUT).await.map_err(unavailable)?;
-        match answer.status() {
+        let unavailable = |error: reqwest::Error| VendorUnavailable(Some(error.without_url()));
+        let request = self.http.get(format!("{}/tasks/{task_id}", self.base_url)).bearer_auth(&self.key);
+        let response = request.timeout(QUERY_TIMEOUT).send().await.map_err(unavailable)?;
+        match response.status() {
             status if status.is_success() => {}
             StatusCode::NOT_FOUND => {
                 return Ok(TaskState::Failed { reason: "视频服务中已没有这个任务".to_owned() });
             }
             _ => return Err(VendorUnavailable(None)),
         }
-        let task: Task = answer.json().await.map_err(unavailable)?;
+        let task: Task = response.json().await.map_err(unavailable)?;
         Ok(match (task.status.as_str(), task.video_url) {
             ("succeeded", Some(url)) => TaskState::Succeeded { url },
             ("succeeded", None) => TaskState::Failed { reason: "视频服务没有给出视频".to_owned() },
@@ -185,8 +185,8 @@ impl VideoVendor {
     }
 }
 
-async fn fault(answer: Answer) -> String {
-    match answer.json::<Refusal>().await {
+async fn fault(response: Response) -> String {
+    match response.json::<Refusal>().await {
         Ok(refusal) => refusal.error.into_reason(),
         Err(_) => "视频生成服务拒绝了请求".to_owned(),
     }
