@@ -79,8 +79,7 @@ pub async fn at_fixed_rate<F: Future<Output = Duration>>(work: impl Fn(usize, us
     Samples::new(each.await)
 }
 
-pub async fn measure(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::Result<()> {
-    updates(bench, bare, table).await?;
+pub async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     lists(bench, table).await?;
     connects(bench, table).await?;
     for connections in [10, 100, 500, 1_000] {
@@ -100,7 +99,7 @@ async fn part_owners(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn updates(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::Result<()> {
+pub async fn updates(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::Result<()> {
     let one = client(bench).await?;
     let id = one.create().await;
     let alone = sequentially(async |n| one.update(&id, n).await).await;

@@ -53,15 +53,30 @@ async fn main() -> anyhow::Result<()> {
 
     let mut table = Table::new();
     let bare = bare::measure(&bench, &mut table).await?;
-    load::measure(&bench, &bare, &mut table).await?;
-    cold::measure(&bench, &mut table).await?;
-    process::measure(&bench, &mut table).await?;
+    if is_wanted("updates") {
+        load::updates(&bench, &bare, &mut table).await?;
+    }
+    if is_wanted("load") {
+        load::measure(&bench, &mut table).await?;
+    }
+    if is_wanted("functions") {
+        cold::measure(&bench, &mut table).await?;
+    }
+    if is_wanted("stack") {
+        process::measure(&bench, &mut table).await?;
+    }
     table.print();
 
     bench.stack.stop().await;
     bench.database.drop().await?;
     server.stop().await;
     Ok(())
+}
+
+/// `cargo bench -p local -- updates functions` measures only these.
+fn is_wanted(part: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+    named.peek().is_none() || named.any(|name| name == part)
 }
 
 /// A thousand connections have two ends in this process, and the usual limit is 1,024 files.

@@ -51,6 +51,11 @@ impl Binaries {
         }
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(blueprint.root()).args(["build", "--message-format=json-render-diagnostics"]);
+        for (name, _) in std::env::vars_os() {
+            if is_of_this_package(&name.to_string_lossy()) {
+                cargo.env_remove(name);
+            }
+        }
         if profile == Profile::Release {
             cargo.arg("--release");
         }
@@ -90,6 +95,13 @@ impl Binaries {
     }
 }
 
+/// What cargo tells the program that it runs about itself. Build scripts of dependencies read such variables too, and everything
+/// would be built anew whenever the stack is started in another way.
+fn is_of_this_package(variable: &str) -> bool {
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix)) || variable == "CARGO_CRATE_NAME"
+}
+
 fn executables(messages: &[u8]) -> BTreeMap<String, PathBuf> {
     let lines = messages.split(|byte| *byte == b'\n');
     lines
@@ -102,6 +114,13 @@ fn executables(messages: &[u8]) -> BTreeMap<String, PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_said_of_this_package_is_kept_from_the_functions() {
+        assert!(is_of_this_package("CARGO_PKG_NAME"));
+        assert!(!is_of_this_package("CARGO_TARGET_DIR"));
+        assert!(!is_of_this_package("CARGO_HOME"));
+    }
 
     #[test]
     fn only_executables_count() {

@@ -97,6 +97,8 @@ async fn a_program_keeps_nothing_of_a_thousand_connections() {
     assert!(timeout(PATIENCE, settles).await.is_ok(), "before {before:?}, after {:?}", look());
     stack.signal(libc::SIGINT);
     assert!(stack.end().await.success());
+    let errors = stack.errors().await;
+    assert!(!errors.contains("panicked"), "{errors}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
     sync::mpsc,
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -44,6 +45,7 @@ pub struct Running {
     child: Child,
     /// What it writes after that, line by line.
     pub output: mpsc::UnboundedReceiver<String>,
+    errors: JoinHandle<String>,
     pub url: String,
 }
 
@@ -59,7 +61,11 @@ impl Running {
             }
         });
         let mut errors = child.stderr.take().unwrap();
-        tokio::spawn(async move { errors.read_to_string(&mut String::new()).await });
+        let errors = tokio::spawn(async move {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).await.unwrap();
+            text
+        });
         let ready = async {
             while let Some(line) = output.recv().await {
                 if let Some(rest) = line.strip_prefix("ready ") {
@@ -69,7 +75,7 @@ impl Running {
             panic!("ended before it was ready");
         };
         let url = timeout(PATIENCE * 4, ready).await.expect("never ready");
-        Self { child, output, url }
+        Self { child, output, errors, url }
     }
 
     pub fn signal(&self, signal: i32) {
@@ -79,6 +85,11 @@ impl Running {
 
     pub async fn end(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.expect("did not end").unwrap()
+    }
+
+    /// What it wrote to its standard error, once it has ended.
+    pub async fn errors(self) -> String {
+        self.errors.await.unwrap()
     }
 
     pub async fn socket(&self) -> Socket {

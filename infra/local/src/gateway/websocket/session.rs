@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::FusedFuture;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -157,14 +158,17 @@ fn take(
 async fn write(
     mut sink: SplitSink<Socket, Frame>,
     mut outbox: mpsc::Receiver<Bytes>,
-    mut closing: oneshot::Receiver<CloseFrame>,
+    closing: oneshot::Receiver<CloseFrame>,
 ) -> SplitSink<Socket, Frame> {
+    let mut closing = closing.fuse();
     loop {
         let frame = tokio::select! {
             biased;
             message = outbox.recv() => match message.map(|message| (Utf8Bytes::try_from(message.clone()), message)) {
                 Some((Ok(text), _)) => Frame::Text(text),
                 Some((Err(_), bytes)) => Frame::Binary(bytes),
+                // Nobody will say how it closes.
+                None if closing.is_terminated() => return sink,
                 None => Frame::Close((&mut closing).await.ok()),
             },
             Ok(frame) = &mut closing => Frame::Close(Some(frame)),
