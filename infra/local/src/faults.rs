@@ -147,22 +147,28 @@ impl Faults {
 
     /// Whether `fault` strikes `what` at this opportunity.
     pub(crate) fn strikes(&self, fault: Fault, what: impl Display) -> bool {
-        let switch = self.of(fault);
-        let strikes = {
-            let State { probability, random } = &mut *lock(&switch.state);
-            // No draw while it is off: an opportunity counts only while there is one.
-            *probability > 0.0 && random.f64() < *probability
-        };
+        let strikes = self.draw(fault, Duration::ZERO).is_some();
         if strikes {
-            tracing::info!("fault {fault}: {what}");
-            switch.struck.send_modify(|count| *count += 1);
+            self.note(fault, what);
         }
         strikes
     }
 
-    /// A random part of `most`, for a fault that has struck.
-    pub(crate) fn part_of(&self, fault: Fault, most: Duration) -> Duration {
-        most.mul_f64(lock(&self.of(fault).state).random.f64())
+    /// Whether `fault` is to strike at this opportunity, and after which part of `most`. Once it has, it is to be noted.
+    pub(crate) fn draw(&self, fault: Fault, most: Duration) -> Option<Duration> {
+        let State { probability, random } = &mut *lock(&self.of(fault).state);
+        // No draw while it is off: an opportunity counts only while there is one.
+        if *probability == 0.0 {
+            return None;
+        }
+        let (chance, part) = (random.f64(), random.f64());
+        (chance < *probability).then(|| most.mul_f64(part))
+    }
+
+    /// Counts and tells that `fault` has struck `what`.
+    pub(crate) fn note(&self, fault: Fault, what: impl Display) {
+        tracing::info!("fault {fault}: {what}");
+        self.of(fault).struck.send_modify(|count| *count += 1);
     }
 
     fn of(&self, fault: Fault) -> &Switch {

@@ -2,8 +2,6 @@
 
 use std::{env, time::Duration};
 
-use aws_sdk_s3::config::Credentials;
-
 use crate::service::{
     aws::{self, SdkConfig},
     chat::ChatModel,
@@ -29,7 +27,7 @@ pub enum SettingsError {
     #[error("MONGODB_URI can't be used")]
     Database(#[from] DatabaseError),
     /// No HTTP client can be made.
-    #[error("no HTTP client")]
+    #[error(transparent)]
     Http(#[from] NoClient),
 }
 
@@ -48,9 +46,12 @@ pub async fn database() -> Result<Database, SettingsError> {
 
 /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which Lambda sets.
 pub fn aws() -> Result<SdkConfig, SettingsError> {
-    let token = env::var("AWS_SESSION_TOKEN").ok();
-    let (id, secret) = (text("AWS_ACCESS_KEY_ID")?, text("AWS_SECRET_ACCESS_KEY")?);
-    Ok(aws::config(text("AWS_REGION")?, Credentials::new(id, secret, token, None, "Lambda"))?)
+    let key = aws::Key {
+        id: text("AWS_ACCESS_KEY_ID")?,
+        secret: text("AWS_SECRET_ACCESS_KEY")?,
+        session_token: env::var("AWS_SESSION_TOKEN").ok(),
+    };
+    Ok(aws::config(text("AWS_REGION")?, key)?)
 }
 
 /// `IMAGES_BUCKET`.

@@ -14,11 +14,22 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::http::{self, NoClient, SdkClient};
 
+/// What requests are signed with.
+pub struct Key {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret: String,
+    /// `AWS_SESSION_TOKEN`, which the keys of a role have.
+    pub session_token: Option<String>,
+}
+
 /// The SDK's settings for `region`.
 ///
 /// The SDK has no time-outs of its own: a service that accepts a connection and then says nothing would take all the time
 /// that a function has.
-pub fn config(region: String, credentials: Credentials) -> Result<SdkConfig, NoClient> {
+pub fn config(region: String, key: Key) -> Result<SdkConfig, NoClient> {
+    let credentials = Credentials::new(key.id, key.secret, key.session_token, None, "Lambda");
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(8))

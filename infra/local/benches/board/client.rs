@@ -11,8 +11,12 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot},
+    time::timeout,
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+/// A frame that isn't answered by then is lost.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Value>>>>;
 
@@ -54,7 +58,8 @@ impl Client {
         lock(&self.waiting).insert(id, waiter);
         let sent = self.sink.lock().await.send(Message::text(frame.to_string())).await;
         assert!(sent.is_ok(), "a frame could not be sent");
-        answer.await.unwrap_or_default()
+        // The gateway's own errors don't say of which frame they are.
+        timeout(PATIENCE, answer).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// A new workspace.

@@ -28,6 +28,7 @@ use tokio::{
 
 use crate::{
     Bench,
+    client::Client,
     figures::{Samples, Table, mb, ms},
     process::resident,
 };
@@ -124,10 +125,13 @@ pub async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     table.row("exec to first /next, list-workspaces", "< 15 ms", format!("p50 {}", ms(ready.p50())));
     table.row("exec to first answer of a list", "< 25 ms", format!("p50 {}", ms(answered.p50())));
 
-    for (name, event) in [("list-workspaces", list_event()), ("ws-message", ping_event())] {
+    let client = Client::connect(&bench.stack.websocket_url(), mpsc::unbounded_channel().0).await?;
+    let id = client.create().await;
+    for name in ["list-workspaces", "ws-message"] {
         let mut process = Process::start(binary(bench, name)?, &environment).await?;
-        for _ in 0..100 {
+        for n in 0..100 {
             process.ready().await;
+            let event = if name == "ws-message" { update_event(&id, n) } else { list_event() };
             process.answered(&event).await;
         }
         let id = process.child.id().unwrap_or_default();
@@ -202,13 +206,15 @@ fn list_event() -> Value {
     })
 }
 
-fn ping_event() -> Value {
+fn update_event(id: &str, n: usize) -> Value {
+    let data = json!({"workspace_id": id, "updates": {"form_data.motion_prompt": format!("人物转身 {n}")}});
     json!({
         "requestContext": {
-            "routeKey": "$default", "messageId": "bench", "eventType": "MESSAGE", "connectionId": "bench",
+            "routeKey": "$default", "messageId": format!("bench {n}"), "eventType": "MESSAGE", "connectionId": "bench",
             "connectedAt": 0, "requestTimeEpoch": 0, "requestId": "bench", "apiId": "bench", "stage": "prod",
             "domainName": "localhost", "identity": {"sourceIp": "127.0.0.1"},
         },
-        "body": "{\"type\":\"ping\"}", "isBase64Encoded": false,
+        "body": json!({"type": "workspace.update", "data": data}).to_string(),
+        "isBase64Encoded": false,
     })
 }

@@ -2,19 +2,19 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use super::error::{FunctionError, InvokeError};
 use super::journal::Entry;
 use super::report::Report;
 use super::worker::{Delivery, Worker, Workers};
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
 use crate::sync::lock;
 use crate::template::Function;
 
@@ -39,8 +39,9 @@ pub struct Pool {
     under_way: AtomicUsize,
     /// Processes that wait for an event; the most recently used is the last.
     resting: Mutex<Vec<Arc<Worker>>>,
-    /// Told whenever an event was answered.
-    pub(super) answered: Notify,
+    /// How many events have come, and the number of the last to come of those that were answered.
+    pub(super) arrivals: AtomicU64,
+    pub(super) answered: watch::Sender<u64>,
 }
 
 /// How one attempt went.
@@ -68,7 +69,8 @@ impl Pool {
             permits,
             under_way: AtomicUsize::new(0),
             resting: Mutex::default(),
-            answered: Notify::new(),
+            arrivals: AtomicU64::new(1),
+            answered: watch::Sender::new(0),
         }
     }
 
@@ -191,7 +193,6 @@ impl Pool {
                 (Err(FunctionError::timed_out(&request_id, init_limit.as_secs_f64())), begun.elapsed(), None)
             }
         };
-        self.answered.notify_waiters();
         Ok(Some(Attempt { outcome: outcome.map_err(InvokeError::Function), took, init, entry }))
     }
 
@@ -228,6 +229,7 @@ impl Pool {
                 () = &mut killed, if is_to_die => {
                     // How it ended comes as the answer.
                     is_to_die = false;
+                    self.faults().note(Fault::Kill, self.name());
                     worker.end();
                 }
             }

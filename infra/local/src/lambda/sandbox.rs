@@ -46,19 +46,22 @@ impl Sandbox {
         peak.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
     }
 
-    /// Cuts all its connections but the one from local port `spared`: after a long freeze, that one alone is still alive.
+    /// Cuts all its connections but the one from local port `spared`: after a long freeze, that one alone is still alive. How
+    /// many there were.
     #[cfg(target_os = "linux")]
-    pub fn cut_sockets(&self, spared: u16) {
-        let Some(process) = *lock(&self.process) else { return };
-        if let Err(error) = sockets::cut(process, spared) {
+    pub fn cut_sockets(&self, spared: u16) -> usize {
+        let Some(process) = *lock(&self.process) else { return 0 };
+        sockets::cut(process, spared).unwrap_or_else(|error| {
             tracing::warn!("the connections of process {process} cannot be cut: {error}");
-        }
+            0
+        })
     }
 
     /// There is no way to do it here.
     #[cfg(not(target_os = "linux"))]
-    pub fn cut_sockets(&self, _spared: u16) {
+    pub fn cut_sockets(&self, _spared: u16) -> usize {
         tracing::warn!("connections can only be cut on Linux");
+        0
     }
 }
 
@@ -70,8 +73,9 @@ mod sockets {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
     /// Shuts the sockets of another process down, by copies of its descriptors (`pidfd_getfd(2)`; allowed for a child).
-    pub fn cut(process: u32, spared: u16) -> io::Result<()> {
+    pub fn cut(process: u32, spared: u16) -> io::Result<usize> {
         let handle = open(process)?;
+        let mut cut = 0;
         for entry in fs::read_dir(format!("/proc/{process}/fd"))? {
             let entry = entry?;
             let is_socket = fs::read_link(entry.path())
@@ -79,12 +83,14 @@ mod sockets {
             let number = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
             let (true, Some(number)) = (is_socket, number) else { continue };
             let socket = TcpStream::from(copy(&handle, number)?);
-            if socket.local_addr().is_ok_and(|address| address.port() != spared) {
-                // One that isn't connected any more needs no cut.
-                let _ = socket.shutdown(Shutdown::Both);
+            // One that isn't connected any more needs no cut.
+            if socket.local_addr().is_ok_and(|address| address.port() != spared)
+                && socket.shutdown(Shutdown::Both).is_ok()
+            {
+                cut += 1;
             }
         }
-        Ok(())
+        Ok(cut)
     }
 
     fn open(process: u32) -> io::Result<OwnedFd> {

@@ -1,6 +1,7 @@
 //! Invocations as the cloud has them on a bad day: refused, lost, late, twice, overtaken, or killed at some line.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ const LATEST_DEATH: Duration = Duration::from_millis(10);
 impl Pool {
     /// [`Pool::invoke`], unless a fault is in the way.
     pub async fn invoke_in_trouble(self: &Arc<Self>, payload: Bytes) -> (Result<Bytes, InvokeError>, Report) {
+        let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
         let strikes = |fault| self.faults().strikes(fault, self.name());
         if strikes(Fault::Throttle) {
             return self.refused(InvokeError::Throttled(self.name().to_owned()));
@@ -27,11 +29,13 @@ impl Pool {
         if strikes(Fault::Drop) {
             return self.refused(InvokeError::Service("the event was lost on its way".to_owned()));
         }
-        if strikes(Fault::Delay) {
-            sleep(self.faults().part_of(Fault::Delay, LONGEST_DELAY)).await;
+        if let Some(delay) = self.faults().draw(Fault::Delay, LONGEST_DELAY) {
+            self.faults().note(Fault::Delay, self.name());
+            sleep(delay).await;
         }
         if strikes(Fault::Reorder) {
-            let _ = timeout(LONGEST_WAIT, self.answered.notified()).await;
+            let mut answered = self.answered.subscribe();
+            let _ = timeout(LONGEST_WAIT, answered.wait_for(|newest| *newest > number)).await;
         }
         if strikes(Fault::Repeat) {
             let (pool, payload) = (Arc::clone(self), payload.clone());
@@ -40,13 +44,14 @@ impl Pool {
                 report.log_outcome("(the same event again)", &outcome);
             });
         }
-        self.invoke(payload).await
+        let outcome = self.invoke(payload).await;
+        self.answered.send_modify(|newest| *newest = number.max(*newest));
+        outcome
     }
 
     /// When a process that has just got an event will be killed, if it will.
     pub(super) fn time_of_death(&self) -> Option<Duration> {
-        let strikes = self.faults().strikes(Fault::Kill, self.name());
-        strikes.then(|| self.faults().part_of(Fault::Kill, LATEST_DEATH))
+        self.faults().draw(Fault::Kill, LATEST_DEATH)
     }
 
     pub(super) fn refused(&self, error: InvokeError) -> (Result<Bytes, InvokeError>, Report) {

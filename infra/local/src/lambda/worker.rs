@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -72,6 +73,7 @@ pub struct Worker {
     running: Mutex<Option<Running>>,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
     init_error: Mutex<Option<FunctionError>>,
+    is_ending: AtomicBool,
     end: Notify,
     exited: watch::Sender<Option<ExitStatus>>,
 }
@@ -91,6 +93,10 @@ impl Worker {
     /// `/runtime/invocation/next`, from the process's local port `port`: it is ready for an event, and frozen until there is
     /// one.
     pub async fn next(self: &Arc<Self>, port: u16) -> Event {
+        if self.is_ending.load(Ordering::Acquire) {
+            // It dies at any moment, and is not to take an event with it.
+            return std::future::pending().await;
+        }
         if matches!(*lock(&self.inbox), Inbox::Empty) {
             self.pool.rest(Arc::clone(self));
         }
@@ -102,8 +108,11 @@ impl Worker {
         self.sandbox.freeze();
         loop {
             if let Some(event) = self.take() {
-                if self.pool.faults().strikes(Fault::CutSockets, self.pool.name()) {
-                    self.sandbox.cut_sockets(port);
+                let faults = self.pool.faults();
+                if faults.draw(Fault::CutSockets, Duration::ZERO).is_some()
+                    && self.sandbox.cut_sockets(port) > 0
+                {
+                    faults.note(Fault::CutSockets, self.pool.name());
                 }
                 self.sandbox.thaw();
                 return event;
@@ -174,6 +183,7 @@ impl Worker {
 
     /// Kills the process.
     pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
         self.end.notify_one();
     }
 
@@ -275,6 +285,7 @@ impl Workers {
             running: Mutex::new(None),
             permit: Mutex::new(None),
             init_error: Mutex::new(None),
+            is_ending: AtomicBool::new(false),
             end: Notify::new(),
             exited: watch::Sender::new(None),
         });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use super::executions::{End, Execution};
 
@@ -39,8 +40,12 @@ impl Store {
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
-            let execution: Execution = serde_json::from_slice(&fs::read(&path)?)
-                .with_context(|| format!("{} is damaged", path.display()))?;
+            let Ok(execution) = serde_json::from_slice::<Execution>(&fs::read(&path)?) else {
+                // No reason not to start: the sweeper gives a video that has lost its execution another.
+                warn!("the execution in {} is damaged, and put aside", path.display());
+                fs::rename(&path, path.with_extension("damaged"))?;
+                continue;
+            };
             match &execution.end {
                 Some(End(ended, _)) if *ended < oldest => remove(&path)?,
                 _ => executions.push(execution),

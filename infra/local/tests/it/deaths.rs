@@ -10,16 +10,18 @@ use std::{
     time::Duration,
 };
 
-use local::faults::Fault;
-use mongodb::{
-    bson::{Document, doc},
-    options::ReturnDocument,
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    routing::{get, post},
 };
+use local::faults::Fault;
+use mongodb::bson::doc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    io::AsyncReadExt,
     net::TcpListener,
+    sync::{Notify, mpsc},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -74,6 +76,45 @@ async fn a_function_that_dies_between_its_write_and_its_pushes_has_written() {
     board.stop().await;
 }
 
+/// The only task of a [`SlowVendor`].
+const TASK: &str = "task_1";
+
+/// A vendor that answers when the test lets it.
+struct SlowVendor {
+    url: String,
+    /// Each request for a task.
+    asked: mpsc::UnboundedReceiver<()>,
+    answer: Arc<Notify>,
+}
+
+impl SlowVendor {
+    async fn start() -> Self {
+        let (ask, asked) = mpsc::unbounded_channel();
+        let answer = Arc::new(Notify::new());
+        let may_answer = Arc::clone(&answer);
+        let create = move || {
+            let (ask, may_answer) = (ask.clone(), Arc::clone(&may_answer));
+            async move {
+                ask.send(()).unwrap();
+                may_answer.notified().await;
+                (StatusCode::CREATED, Json(json!({"id": TASK})))
+            }
+        };
+        let done = json!({"id": TASK, "status": "succeeded", "video_url": "https://videos.example/1.mp4"});
+        let router =
+            Router::new().route("/tasks", post(create)).route("/tasks/{id}", get(async || Json(done)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, asked, answer }
+    }
+}
+
+async fn with_slow_vendor() -> (Studio, SlowVendor) {
+    let vendor = SlowVendor::start().await;
+    (Studio::of(Board::start_with_parameter("VideoVendorUrl", &vendor.url).await).await, vendor)
+}
+
 /// A request for a video, on its way.
 fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
     let request = studio.generate(prompt).header("idempotency-key", "k");
@@ -111,20 +152,13 @@ async fn expect_unknown_outcome(studio: &mut Studio) {
 
 #[tokio::test]
 async fn a_death_after_the_claim_ends_as_an_unknown_outcome() {
-    // A vendor that hears of a task, and says nothing about it.
-    let vendor = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", vendor.local_addr().unwrap());
-    let mut studio = Studio::of(Board::start_with_parameter("VideoVendorUrl", &url).await).await;
+    let (mut studio, mut vendor) = with_slow_vendor().await;
     let request = ask(&studio, "walks");
-    let (mut asked, _) = vendor.accept().await.unwrap();
-    let mut head = [0; 11];
-    asked.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"POST /tasks");
+    vendor.asked.recv().await.unwrap();
     studio.expect("generating").await;
     kill(&studio, request).await;
     expect_unknown_outcome(&mut studio).await;
-    let nobody = timeout(Duration::from_millis(200), vendor.accept()).await;
-    assert!(nobody.is_err(), "the vendor was asked again");
+    assert!(vendor.asked.is_empty(), "the vendor was asked again");
     studio.board.stop().await;
 }
 
@@ -154,25 +188,28 @@ async fn a_death_after_the_vendor_has_accepted_is_paid_once() {
 }
 
 #[tokio::test]
-async fn a_death_before_the_task_is_recorded_is_paid_once() {
-    let mut studio = Studio::open().await;
-    // The vendor answers at once, while the owner is still being told.
-    studio.board.faults().switch(Fault::HangPush, 1.0);
+async fn a_death_right_after_the_vendors_answer_is_paid_once_and_ends() {
+    let (mut studio, mut vendor) = with_slow_vendor().await;
     let request = ask(&studio, "walks");
-    studio.board.faults().struck(Fault::HangPush, 1).await;
-    let accepted = async {
-        while studio.board.vendor_tasks().await.is_empty() {
-            tokio::task::yield_now().await;
+    vendor.asked.recv().await.unwrap();
+    studio.expect("generating").await;
+    // Before the task is recorded, or after it, or when all is done: wherever it hits.
+    vendor.answer.notify_one();
+    studio.board.kill(GENERATE);
+    request.await.unwrap();
+    match studio.video().await["task_id"].as_str() {
+        None => {
+            sweep_later(&studio).await;
+            assert!(studio.expect("failed").await["error"].as_str().unwrap().contains("结果未知"));
+            again(&studio, "walks").await.refused(502, "THIRD_PARTY_ERROR");
         }
-    };
-    timeout(PATIENCE, accepted).await.expect("not accepted");
-    kill(&studio, request).await;
-    studio.board.faults().switch(Fault::HangPush, 0.0);
-    assert_eq!(studio.video().await["task_id"], Value::Null);
-    sweep_later(&studio).await;
-    assert!(studio.expect("failed").await["error"].as_str().unwrap().contains("结果未知"));
-    again(&studio, "walks").await.refused(502, "THIRD_PARTY_ERROR");
-    assert_eq!(studio.board.vendor_tasks().await.len(), 1);
+        Some(_) => {
+            studio.board.sweep().await;
+            studio.expect("completed").await;
+            assert_eq!(again(&studio, "walks").await.data()["task_id"], TASK);
+        }
+    }
+    assert!(vendor.asked.is_empty(), "the vendor was asked again");
     studio.board.stop().await;
 }
 
@@ -203,22 +240,17 @@ async fn a_death_before_the_execution_is_started_leaves_that_to_the_sweeper() {
 
 #[tokio::test]
 async fn a_death_after_the_execution_is_started_loses_nothing() {
-    let mut studio = Studio::open().await;
-    let workspaces = studio.board.rows("workspaces");
+    let (mut studio, mut vendor) = with_slow_vendor().await;
+    let request = ask(&studio, "walks");
+    vendor.asked.recv().await.unwrap();
+    studio.expect("generating").await;
     // Somebody else's transaction keeps the task from being recorded.
+    let workspaces = studio.board.rows("workspaces");
     let mut session = workspaces.client().start_session().await.unwrap();
-    let request = {
-        // Begun once the claim is written, or that would wait too.
-        studio.board.faults().switch(Fault::HangPush, 1.0);
-        let request = ask(&studio, "walks");
-        studio.board.faults().struck(Fault::HangPush, 1).await;
-        session.start_transaction().await.unwrap();
-        let touch = workspaces.find_one_and_update(doc! {}, doc! {"$set": {"touched": true}});
-        let touched: Option<Document> =
-            touch.return_document(ReturnDocument::After).session(&mut session).await.unwrap();
-        assert!(touched.is_some());
-        request
-    };
+    session.start_transaction().await.unwrap();
+    let touch = workspaces.update_one(doc! {}, doc! {"$set": {"touched": true}}).session(&mut session);
+    assert_eq!(touch.await.unwrap().modified_count, 1);
+    vendor.answer.notify_one();
     let started = async {
         while studio.board.executions().await.is_empty() {
             tokio::task::yield_now().await;
@@ -226,11 +258,10 @@ async fn a_death_after_the_execution_is_started_loses_nothing() {
     };
     timeout(PATIENCE, started).await.expect("not started");
     kill(&studio, request).await;
-    studio.board.faults().switch(Fault::HangPush, 0.0);
     session.abort_transaction().await.unwrap();
-    assert_eq!(studio.expect("completed").await["workspace_id"], studio.id.as_str());
-    let tasks = studio.board.vendor_tasks().await;
-    assert_eq!((tasks.len(), &tasks[0]["id"]), (1, &studio.video().await["task_id"]));
+    studio.expect("completed").await;
+    assert_eq!(studio.video().await["task_id"], TASK);
+    assert!(vendor.asked.is_empty(), "the vendor was asked again");
     studio.board.stop().await;
 }
 
@@ -276,10 +307,16 @@ async fn write_numbers(mut socket: Socket, id: String, all: Arc<AtomicUsize>) ->
     (acknowledged, acknowledged)
 }
 
+/// One workspace of a board.
+fn find(board: &Value, id: &str) -> Value {
+    let mut all = board.as_array().unwrap().iter();
+    all.find(|workspace| workspace["_id"] == id).cloned().expect("lost")
+}
+
 #[tokio::test]
 async fn a_stack_that_is_killed_under_load_has_lost_nothing_and_goes_on() {
     let data = TempDir::new().unwrap();
-    let options = ["--video-seconds", "4", "--parameter", "PollSeconds=1"];
+    let options = ["--video-seconds", "10", "--parameter", "PollSeconds=1"];
     let mut first = Running::start(program(data.path(), &options)).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut control = first.socket().await;
@@ -309,6 +346,8 @@ async fn a_stack_that_is_killed_under_load_has_lost_nothing_and_goes_on() {
         }
     };
     timeout(PATIENCE, under_load).await.expect("no load");
+    let board = first.board().await;
+    assert!(videos.iter().all(|(id, _)| find(&board, id)["video"]["status"] == "generating"), "{board}");
     let processes = first.descendants();
     first.signal(libc::SIGKILL);
     assert!(!first.end().await.success());
@@ -320,9 +359,6 @@ async fn a_stack_that_is_killed_under_load_has_lost_nothing_and_goes_on() {
 
     let mut second = Running::start(program(data.path(), &options)).await;
     let board = second.board().await;
-    let find = |board: &Value, id: &str| {
-        board.as_array().unwrap().iter().find(|workspace| workspace["_id"] == id).cloned().expect("lost")
-    };
     for (id, (acknowledged, sent)) in written {
         let stored = find(&board, &id)["form_data"]["number"].as_i64().unwrap_or_default();
         assert!((acknowledged..=sent).contains(&stored), "{acknowledged} acknowledged, {stored} stored");

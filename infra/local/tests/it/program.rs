@@ -136,7 +136,8 @@ pub async fn assert_all_end(processes: &[u32]) {
     timeout(PATIENCE, end).await.expect("left a process behind");
 }
 
-fn is_running(id: u32) -> bool {
+/// Whether a process is there, and not only waits for somebody to ask how it ended.
+pub fn is_running(id: u32) -> bool {
     // One that has ended but that nobody has waited for is a zombie.
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
