@@ -135,6 +135,10 @@ async fn the_invoke_api_tells_a_failed_function_from_an_unknown_one() {
     let unknown = post("G").await;
     assert_eq!(unknown.status(), 404);
     assert_eq!(unknown.headers()["x-amzn-errortype"], "ResourceNotFoundException");
+    host.faults.switch(Fault::Throttle, 1.0);
+    let throttled = post("F").await;
+    assert_eq!(throttled.status(), 429);
+    assert_eq!(throttled.headers()["x-amzn-errortype"], "TooManyRequestsException");
 }
 
 #[tokio::test]

@@ -115,6 +115,16 @@ async fn with_slow_vendor() -> (Studio, SlowVendor) {
     (Studio::of(Board::start_with_parameter("VideoVendorUrl", &vendor.url).await).await, vendor)
 }
 
+/// Waits as long as `is_so`; panics with `what` if that takes too long.
+async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        while is_so().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
 /// A request for a video, on its way.
 fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
     let request = studio.generate(prompt).header("idempotency-key", "k");
@@ -168,13 +178,7 @@ async fn a_death_after_the_vendor_has_accepted_is_paid_once() {
     studio.board.faults().switch(Fault::VendorTimeout, 1.0);
     let request = ask(&studio, "walks");
     studio.board.faults().struck(Fault::VendorTimeout, 1).await;
-    // Accepted is what is on the vendor's list.
-    let accepted = async {
-        while studio.board.vendor_tasks().await.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, accepted).await.expect("not accepted");
+    wait_while("not accepted", async || studio.board.vendor_tasks().await.is_empty()).await;
     studio.expect("generating").await;
     kill(&studio, request).await;
     expect_unknown_outcome(&mut studio).await;
@@ -219,12 +223,7 @@ async fn a_death_before_the_execution_is_started_leaves_that_to_the_sweeper() {
     studio.board.faults().switch(Fault::HangStart, 1.0);
     let request = ask(&studio, "walks");
     studio.board.faults().struck(Fault::HangStart, 1).await;
-    let recorded = async {
-        while studio.video().await["task_id"].is_null() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, recorded).await.expect("not recorded");
+    wait_while("not recorded", async || studio.video().await["task_id"].is_null()).await;
     kill(&studio, request).await;
     studio.board.faults().switch(Fault::HangStart, 0.0);
     assert!(studio.board.executions().await.is_empty());
@@ -251,12 +250,7 @@ async fn a_death_after_the_execution_is_started_loses_nothing() {
     let touch = workspaces.update_one(doc! {}, doc! {"$set": {"touched": true}}).session(&mut session);
     assert_eq!(touch.await.unwrap().modified_count, 1);
     vendor.answer.notify_one();
-    let started = async {
-        while studio.board.executions().await.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, started).await.expect("not started");
+    wait_while("not started", async || studio.board.executions().await.is_empty()).await;
     kill(&studio, request).await;
     session.abort_transaction().await.unwrap();
     studio.expect("completed").await;
