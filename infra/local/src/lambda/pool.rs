@@ -90,10 +90,12 @@ impl Pool {
         self.workers.faults()
     }
 
-    /// Whether the process has taken more than the function's `MemorySize`.
-    pub fn exceeded(&self, worker: &Worker) -> bool {
+    /// Ends the process if it has taken more than the function's `MemorySize`: the error of the event that it was at.
+    pub fn end_if_out_of_memory(&self, worker: &Worker, request_id: &str) -> Option<FunctionError> {
         let limit = u64::from(self.function.memory_mb) * 1024 * 1024;
-        worker.sandbox.peak_memory().is_some_and(|peak| peak > limit)
+        worker.sandbox.peak_memory().filter(|peak| *peak > limit)?;
+        worker.end();
+        Some(FunctionError::out_of_memory(request_id))
     }
 
     pub fn timeout(&self) -> Duration {
@@ -221,9 +223,8 @@ impl Pool {
                     return Err(FunctionError::timed_out(request_id, self.function.timeout.as_secs_f64()));
                 }
                 _ = memory_checks.tick() => {
-                    if self.exceeded(worker) {
-                        worker.end();
-                        return Err(FunctionError::out_of_memory(request_id));
+                    if let Some(error) = self.end_if_out_of_memory(worker, request_id) {
+                        return Err(error);
                     }
                 }
                 () = &mut killed, if is_to_die => {

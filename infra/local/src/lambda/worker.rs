@@ -158,13 +158,7 @@ impl Worker {
         }
         if let Some(running) = running.take() {
             // What took too much between two looks at it did not get away with it.
-            let answer = match self.pool.exceeded(self) {
-                true => {
-                    self.end();
-                    Err(FunctionError::out_of_memory(request_id))
-                }
-                false => answer,
-            };
+            let answer = self.pool.end_if_out_of_memory(self, request_id).map_or(answer, Err);
             let _ = running.answer.send(answer);
         }
         true

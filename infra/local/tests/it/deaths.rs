@@ -110,11 +110,6 @@ impl SlowVendor {
     }
 }
 
-async fn with_slow_vendor() -> (Studio, SlowVendor) {
-    let vendor = SlowVendor::start().await;
-    (Studio::of(Board::start_with_parameter("VideoVendorUrl", &vendor.url).await).await, vendor)
-}
-
 /// Waits as long as `is_so`; panics with `what` if that takes too long.
 async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
     let wait = async {
@@ -129,6 +124,17 @@ async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
 fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
     let request = studio.generate(prompt).header("idempotency-key", "k");
     tokio::spawn(async move { request.send().await.unwrap() })
+}
+
+/// A request that is claimed and told, and of which a vendor has heard, but said nothing yet.
+async fn at_a_slow_vendor() -> (Studio, SlowVendor, JoinHandle<reqwest::Response>) {
+    let mut vendor = SlowVendor::start().await;
+    let board = Board::start_with_parameter("VideoVendorUrl", &vendor.url).await;
+    let mut studio = Studio::of(board).await;
+    let request = ask(&studio, "walks");
+    vendor.asked.recv().await.unwrap();
+    studio.expect("generating").await;
+    (studio, vendor, request)
 }
 
 /// Kills the function that carries `request` out, of which the gateway then says that it failed.
@@ -162,10 +168,7 @@ async fn expect_unknown_outcome(studio: &mut Studio) {
 
 #[tokio::test]
 async fn a_death_after_the_claim_ends_as_an_unknown_outcome() {
-    let (mut studio, mut vendor) = with_slow_vendor().await;
-    let request = ask(&studio, "walks");
-    vendor.asked.recv().await.unwrap();
-    studio.expect("generating").await;
+    let (mut studio, vendor, request) = at_a_slow_vendor().await;
     kill(&studio, request).await;
     expect_unknown_outcome(&mut studio).await;
     assert!(vendor.asked.is_empty(), "the vendor was asked again");
@@ -193,10 +196,7 @@ async fn a_death_after_the_vendor_has_accepted_is_paid_once() {
 
 #[tokio::test]
 async fn a_death_right_after_the_vendors_answer_is_paid_once_and_ends() {
-    let (mut studio, mut vendor) = with_slow_vendor().await;
-    let request = ask(&studio, "walks");
-    vendor.asked.recv().await.unwrap();
-    studio.expect("generating").await;
+    let (mut studio, vendor, request) = at_a_slow_vendor().await;
     // Before the task is recorded, or after it, or when all is done: wherever it hits.
     vendor.answer.notify_one();
     studio.board.kill(GENERATE);
@@ -239,10 +239,7 @@ async fn a_death_before_the_execution_is_started_leaves_that_to_the_sweeper() {
 
 #[tokio::test]
 async fn a_death_after_the_execution_is_started_loses_nothing() {
-    let (mut studio, mut vendor) = with_slow_vendor().await;
-    let request = ask(&studio, "walks");
-    vendor.asked.recv().await.unwrap();
-    studio.expect("generating").await;
+    let (mut studio, vendor, request) = at_a_slow_vendor().await;
     // Somebody else's transaction keeps the task from being recorded.
     let workspaces = studio.board.rows("workspaces");
     let mut session = workspaces.client().start_session().await.unwrap();

@@ -111,9 +111,7 @@ impl Running {
             .unwrap()
             .filter_map(|entry| {
                 let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-                let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-                // `pid (name) state ppid …`, where the name may hold anything.
-                Some((id, stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?))
+                Some((id, stat(id)?[1].parse().ok()?))
             })
             .collect();
         let mut found = vec![self.child.id().unwrap()];
@@ -139,6 +137,12 @@ pub async fn assert_all_end(processes: &[u32]) {
 /// Whether a process is there, and not only waits for somebody to ask how it ended.
 pub fn is_running(id: u32) -> bool {
     // One that has ended but that nobody has waited for is a zombie.
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
+    stat(id).is_some_and(|stat| stat[0] != "Z")
+}
+
+/// What the operating system says of a process: its state, its parent, and more.
+fn stat(id: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // `pid (name) state ppid …`, where the name may hold anything.
+    Some(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
 }
