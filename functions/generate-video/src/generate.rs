@@ -5,7 +5,10 @@ use shared::{
     model::{Event, GenerationId, InvalidData, MotionParams, Timestamp, VideoStatus, describe},
     service::{
         video_vendor::CreateTaskError,
-        workspaces::generation::{Idempotency, NewGeneration, Outcome, Snapshot},
+        workspaces::{
+            claim::{Claim, NewGeneration},
+            generation::{Idempotency, Outcome, Snapshot},
+        },
     },
 };
 use tokio::time::{Instant, sleep};
@@ -38,10 +41,11 @@ impl App {
     /// Carries out `request`: the id of the vendor's task.
     pub async fn generate(&self, request: GenerateRequest) -> Result<String, RestError> {
         let GenerateRequest { owner, workspace_id, image, .. } = &request;
-        let (snapshot, kind) =
-            tokio::join!(self.workspaces.snapshot(owner, *workspace_id), self.images.sniff(owner, image));
+        let key = owner.key();
+        let (snapshot, header) =
+            tokio::join!(self.workspaces.snapshot(owner, *workspace_id), self.images.header(&key, image));
         let mut snapshot = snapshot?;
-        let mut kind = Some(kind);
+        let mut header = Some(header);
         let give_up = Instant::now() + PATIENCE;
         let mut has_waited = false;
         loop {
@@ -61,25 +65,28 @@ impl App {
                     return Err(RestError::video_in_progress(current.video.task_id.as_deref()));
                 }
                 Earlier::Nothing | Earlier::Refused(_) => {
-                    if let Some(kind) = kind.take() {
-                        kind?
-                            .ok_or_else(RestError::image_not_found)?
-                            .ok_or_else(RestError::unsupported_file_type)?;
+                    if let Some(header) = header.take() {
+                        let header = header?.ok_or_else(RestError::image_not_found)?;
+                        let header = header.ok_or_else(RestError::unsupported_file_type)?;
+                        self.bounds.check(&header, "image_url")?;
                     }
-                    let image_url = self.images.presign_get(owner, image, IMAGE_LIFE).await?;
+                    let image_url = self.images.presign_get(&key, image, IMAGE_LIFE).await?;
                     let generation = NewGeneration {
                         id: GenerationId::random(),
                         idempotency: request.idempotency.clone(),
                         deadline: self.deadline,
                     };
-                    if let Some(claimed_at) = self.workspaces.claim(owner, *workspace_id, &generation).await?
-                    {
-                        let params = request.params.clone().or_form(&current.form_data);
-                        return self
-                            .ask_vendor(&request, generation.id, claimed_at, &image_url, &params)
-                            .await;
+                    match self.workspaces.claim(owner, *workspace_id, &generation, self.limits).await? {
+                        Claim::Claimed(claimed_at) => {
+                            let params = request.params.clone().or_form(&current.form_data);
+                            return self
+                                .ask_vendor(&request, generation.id, claimed_at, &image_url, &params)
+                                .await;
+                        }
+                        Claim::Exhausted(exhausted) => return Err(exhausted.into()),
+                        // Another request was faster: what it did shows now.
+                        Claim::Taken => {}
                     }
-                    // Another request was faster: what it did shows now.
                 }
             }
             snapshot = self.workspaces.snapshot(owner, *workspace_id).await?;

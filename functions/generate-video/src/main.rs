@@ -13,8 +13,13 @@ use shared::{
         rest::{self, RestError},
         settings,
     },
+    model::{ImageBounds, Owner},
     service::{
-        images::Images, polling::Polling, push::Pusher, video_vendor::VideoVendor, workspaces::Workspaces,
+        images::Images,
+        polling::Polling,
+        push::Pusher,
+        video_vendor::VideoVendor,
+        workspaces::{Workspaces, claim::GenerationLimits},
     },
 };
 
@@ -28,10 +33,13 @@ struct App {
     polling: Polling,
     pusher: Pusher,
     deadline: Duration,
+    limits: GenerationLimits,
+    bounds: ImageBounds,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    let access = settings::access()?;
     let database = settings::database().await?;
     let aws = settings::aws()?;
     let app = App {
@@ -41,11 +49,13 @@ async fn main() -> Result<(), Error> {
         polling: settings::polling(&aws)?,
         pusher: settings::pusher(&aws, &database)?,
         deadline: settings::generation_deadline()?,
+        limits: settings::generation_limits()?,
+        bounds: settings::image_bounds()?,
     };
-    rest::serve(|request| generate(&app, request)).await
+    rest::serve(&access, |request, owner| generate(&app, request, owner)).await
 }
 
-async fn generate(app: &App, request: Request) -> Result<Response<Body>, RestError> {
-    let task_id = app.generate(GenerateRequest::parse(&request)?).await?;
+async fn generate(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
+    let task_id = app.generate(GenerateRequest::parse(&request, owner)?).await?;
     Ok(rest::ok(&json!({"task_id": task_id, "status": "generating"})))
 }

@@ -19,7 +19,7 @@ pub struct GenerateRequest {
 }
 
 impl GenerateRequest {
-    pub fn parse(request: &Request) -> Result<Self, RestError> {
+    pub fn parse(request: &Request, owner: Owner) -> Result<Self, RestError> {
         let body = rest::json_body(request)?;
         let members = Members::of(&body, "body")?;
         let id = members.str("workspace_id")?;
@@ -35,7 +35,7 @@ impl GenerateRequest {
             key: hex_digest(key),
             request: hex_digest(&json!([image, params]).to_string()),
         });
-        Ok(Self { owner: Owner::default(), workspace_id, image, params, idempotency })
+        Ok(Self { owner, workspace_id, image, params, idempotency })
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        GenerateRequest::parse(&request.body(Body::from(body.to_string())).unwrap())
+        GenerateRequest::parse(&request.body(Body::from(body.to_string())).unwrap(), Owner::default())
     }
 
     fn fault(body: &Value, key: Option<&str>) -> String {

@@ -1,4 +1,5 @@
-//! `GET /api/uploads/{filename}`: the bytes of a picture, or the way to them (contract §2, §6).
+//! `GET /api/uploads/{filename}`: the bytes of a picture, or the way to them (contract §2, §6), for whoever has its owner's token
+//! or an address that was signed for it (§7).
 
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use lambda_http::{
 };
 use shared::{
     edge::{
+        access::Access,
+        addresses::Addresses,
         rest::{self, RestError},
         settings,
     },
-    model::{ImageName, Owner},
+    model::{ImageName, OwnerKey, SignedQuery, Timestamp},
     service::images::Images,
 };
 
@@ -24,17 +27,42 @@ const CACHE_REDIRECT: &str = "private, max-age=600";
 /// What a name stands for never changes.
 const CACHE_PICTURE: &str = "private, max-age=31536000, immutable";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let images = settings::images(&settings::aws()?)?;
-    rest::serve(|request| get(&images, request)).await
+/// What the requests of a process share.
+struct App {
+    access: Access,
+    addresses: Addresses,
+    images: Images,
 }
 
-async fn get(images: &Images, request: Request) -> Result<Response<Body>, RestError> {
-    let owner = Owner::default();
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App {
+        access: settings::access()?,
+        addresses: settings::addresses()?,
+        images: settings::images(&settings::aws()?)?,
+    };
+    rest::serve_unguarded(|request| get(&app, request)).await
+}
+
+impl App {
+    /// Whose picture `name` may be read by who sends `request`.
+    async fn reader(&self, request: &Request, name: Option<&ImageName>) -> Result<OwnerKey, RestError> {
+        let query = request.uri().query().and_then(|query| query.parse::<SignedQuery>().ok());
+        match (name, query) {
+            (Some(name), Some(query)) if self.addresses.is_good(name, &query, Timestamp::now()) => {
+                Ok(query.owner)
+            }
+            _ => Ok(self.access.owner(request).await?.key()),
+        }
+    }
+}
+
+async fn get(app: &App, request: Request) -> Result<Response<Body>, RestError> {
     let parameters = request.path_parameters();
     let name = parameters.first("filename").and_then(|name| name.parse::<ImageName>().ok());
+    let owner = app.reader(&request, name.as_ref()).await?;
     let name = name.ok_or_else(RestError::image_not_found)?;
+    let images = &app.images;
     if let Some(tags) = rest::header(&request, "if-none-match") {
         let etag = images.etag(&owner, &name).await?.ok_or_else(RestError::image_not_found)?;
         if matches(tags, &etag) {

@@ -6,10 +6,11 @@ use lambda_http::{Body, Error, Request, RequestExt, Response};
 use serde::Serialize;
 use shared::{
     edge::{
+        addresses::Addresses,
         rest::{self, RestError},
         settings,
     },
-    model::{InvalidData, Owner, Workspace},
+    model::{ImageName, InvalidData, Owner, Timestamp, Workspace},
     service::workspaces::{Cursor, Workspaces},
 };
 
@@ -18,13 +19,21 @@ use shared::{
 const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 const MAX_LIMIT: usize = 200;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let workspaces = Workspaces::new(&settings::database().await?);
-    rest::serve(|request| list(&workspaces, request)).await
+/// What the requests of a process share.
+struct App {
+    workspaces: Workspaces,
+    addresses: Addresses,
 }
 
-async fn list(workspaces: &Workspaces, request: Request) -> Result<Response<Body>, RestError> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let access = settings::access()?;
+    let app =
+        App { workspaces: Workspaces::new(&settings::database().await?), addresses: settings::addresses()? };
+    rest::serve(&access, |request, owner| list(&app, request, owner)).await
+}
+
+async fn list(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
     #[derive(Serialize)]
     struct Answer {
         workspaces: Vec<Workspace>,
@@ -33,12 +42,16 @@ async fn list(workspaces: &Workspaces, request: Request) -> Result<Response<Body
     let query = request.query_string_parameters();
     let limit = query.first("limit").map(parse_limit).transpose()?;
     let cursor = query.first("cursor").map(parse_cursor).transpose()?;
+    let (key, now) = (owner.key(), Timestamp::now());
     let mut used = 0;
-    let fits = |workspace: &Workspace| {
+    let fits = |workspace: &mut Workspace| {
+        if let Some(name) = workspace.image_url.as_ref().and_then(|url| ImageName::from_image_url(url).ok()) {
+            workspace.image_url = Some(app.addresses.of(&key, &name, now));
+        }
         used += escaped_size(workspace);
         used <= MAX_ANSWER_BYTES
     };
-    let page = workspaces.list(&Owner::default(), cursor, limit, fits).await?;
+    let page = app.workspaces.list(&owner, cursor, limit, fits).await?;
     Ok(rest::ok(&Answer { workspaces: page.workspaces, next_cursor: page.next.map(Cursor::encode) }))
 }
 
@@ -75,7 +88,7 @@ fn escaped_size(workspace: &Workspace) -> usize {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use shared::model::{OrderIndex, Timestamp};
+    use shared::model::OrderIndex;
 
     use super::*;
 

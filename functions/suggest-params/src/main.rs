@@ -8,7 +8,12 @@ use shared::{
         settings,
     },
     model::{CollaborationEntry, Event, Members, MotionParams, Owner, Timestamp, UserInput, WorkspaceId},
-    service::{chat::ChatModel, push::Pusher, workspaces::Workspaces},
+    service::{
+        chat::ChatModel,
+        push::Pusher,
+        quotas::{Limit, Quotas},
+        workspaces::Workspaces,
+    },
 };
 
 /// What the requests of a process share.
@@ -16,6 +21,8 @@ struct App {
     workspaces: Workspaces,
     chat: ChatModel,
     pusher: Pusher,
+    quotas: Quotas,
+    per_minute: u32,
 }
 
 struct SuggestRequest {
@@ -26,21 +33,24 @@ struct SuggestRequest {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    let access = settings::access()?;
     let database = settings::database().await?;
     let aws = settings::aws()?;
     let app = App {
         workspaces: Workspaces::new(&database),
         chat: settings::chat_model()?,
         pusher: settings::pusher(&aws, &database)?,
+        quotas: Quotas::new(&database),
+        per_minute: settings::number("SUGGESTIONS_PER_MINUTE")?,
     };
-    rest::serve(|request| suggest(&app, request)).await
+    rest::serve(&access, |request, owner| suggest(&app, request, owner)).await
 }
 
-async fn suggest(app: &App, request: Request) -> Result<Response<Body>, RestError> {
-    let owner = Owner::default();
+async fn suggest(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
     let SuggestRequest { workspace_id, user_input, current_params } = parse(&request)?;
     let snapshot = app.workspaces.snapshot(&owner, workspace_id).await?;
     let snapshot = snapshot.ok_or_else(RestError::workspace_not_found)?;
+    app.quotas.take(&owner, Limit::SuggestionsPerMinute, app.per_minute).await??;
     let suggestions = app
         .chat
         .suggest(&user_input, &current_params.or_form(&snapshot.form_data))

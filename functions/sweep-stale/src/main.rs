@@ -1,5 +1,6 @@
-//! Each minute: closes connections that have gone silent, ends claims that got no task and videos past their deadline,
-//! and gives a new execution to tasks that have lost theirs (contract §3; decisions 1 and 3 in the house's design).
+//! Each minute: closes connections that have gone silent or whose token has expired, ends claims that got no task and videos
+//! past their deadline, and gives a new execution to tasks that have lost theirs (contract §3, §7; decisions 1 and 3 in the
+//! house's design).
 
 mod generations;
 
@@ -54,22 +55,22 @@ async fn sweep(app: &App) -> Result<(), Error> {
     if let Err(error) = app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await {
         tracing::error!(error = describe(&error), "indexes not made");
     }
-    let (connections, generations) = tokio::join!(app.close_silent(), app.sweep_generations());
+    let (connections, generations) = tokio::join!(app.close_ended(), app.sweep_generations());
     // Each does its part whatever becomes of the other.
     connections?;
     Ok(generations?)
 }
 
 impl App {
-    async fn close_silent(&self) -> Result<(), DatabaseError> {
-        let silent = self.connections.silent(BATCH).await?;
-        if silent.is_empty() {
+    async fn close_ended(&self) -> Result<(), DatabaseError> {
+        let ended = self.connections.ended(BATCH).await?;
+        if ended.is_empty() {
             return Ok(());
         }
-        tracing::info!(connections = silent.len(), "closing silent connections");
-        stream::iter(silent)
+        tracing::info!(connections = ended.len(), "closing silent and unauthorized connections");
+        stream::iter(ended)
             .for_each_concurrent(CONCURRENCY, |connection| async move {
-                if let Err(error) = self.pusher.close(&connection).await {
+                if let Err(error) = self.pusher.close(&connection.id).await {
                     tracing::warn!(connection_id = connection.id, error = describe(&error), "not forgotten");
                 }
             })

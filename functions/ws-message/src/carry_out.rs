@@ -1,7 +1,7 @@
 use shared::{
     model::{
-        Answer, Command, Created, Event, FieldUpdates, OrderIndex, Owner, Sender, Timestamp, WorkspaceId,
-        describe,
+        Answer, Command, Created, Event, FieldUpdates, Identity, OrderIndex, Owner, Sender, Timestamp,
+        WorkspaceId, describe,
     },
     service::{
         database::DatabaseError,
@@ -19,12 +19,13 @@ impl App {
     /// Carries out a frame of the connection `connection_id`, and tells the owner's other connections.
     pub async fn carry_out(
         &self,
-        owner: &Owner,
+        identity: &Identity,
         connection_id: &str,
         sender: &Sender,
         sent_at: Timestamp,
         command: Command,
     ) -> Answer {
+        let owner = &identity.owner;
         let write = async {
             match command {
                 Command::Ping => Ok((Answer::Pong {}, None)),
@@ -40,7 +41,7 @@ impl App {
         let look = async {
             let audience = self.connections.around(connection_id, owner).await;
             if audience.as_ref().map_or(true, |audience| audience.is_to_be_noted) {
-                self.note(connection_id, owner).await;
+                self.note(connection_id, identity).await;
             }
             audience
         };
@@ -92,7 +93,8 @@ impl App {
     ) -> Result<Written, DatabaseError> {
         let updated = self.workspaces.update(owner, workspace_id, sender, sent_at, updates, unchanged_since);
         Ok(match updated.await? {
-            Update::Applied { applied: updates, updated_at } => {
+            Update::Applied { applied: mut updates, updated_at } => {
+                updates.show_image_url(|name| self.addresses.of(&owner.key(), name, Timestamp::now()));
                 let event = Event::Updated { workspace_id, updates, updated_at };
                 let is_told = !matches!(&event, Event::Updated { updates, .. } if updates.is_empty());
                 (Answer::SyncConfirm { workspace_id, updated_at }, is_told.then_some(event))

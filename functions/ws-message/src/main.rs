@@ -2,27 +2,33 @@
 //! other connections are told before that, since nothing runs on after the answer (contract §3).
 
 mod carry_out;
+mod sessions;
 
 use std::time::Duration;
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
 use shared::{
     edge::{
+        addresses::Addresses,
         log, settings,
         websocket::{Event, Response},
     },
     model::{
-        Answer, Command, Frame, InvalidData, Owner, Refusal, RejectedFrame, Sender, Timestamp, describe,
+        Answer, Command, Frame, Identity, InvalidData, Refusal, RejectedFrame, Sender, Timestamp, describe,
     },
     service::{connections::Connections, push::Pusher, workspaces::Workspaces},
 };
 use tokio::time::timeout;
 
+use crate::sessions::{Refused, Sessions};
+
 /// What the frames of a process share.
 struct App {
     workspaces: Workspaces,
     connections: Connections,
+    sessions: Sessions,
     pusher: Pusher,
+    addresses: Addresses,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,10 +36,14 @@ async fn main() -> Result<(), Error> {
     log::init();
     let database = settings::database().await?;
     let aws = settings::aws()?;
+    let connections = Connections::new(&database);
+    let (is_guarded, per_second) = (settings::is_guarded()?, settings::number("FRAMES_PER_SECOND")?);
     let app = App {
         workspaces: Workspaces::new(&database),
-        connections: Connections::new(&database),
+        sessions: Sessions::new(connections.clone(), is_guarded, per_second),
+        connections,
         pusher: settings::pusher(&aws, &database)?,
+        addresses: settings::addresses()?,
     };
     run(service_fn(|event: LambdaEvent<Event>| message(&app, event))).await
 }
@@ -47,43 +57,79 @@ async fn message(
     app: &App,
     LambdaEvent { payload: event, context }: LambdaEvent<Event>,
 ) -> Result<Response, Error> {
-    let owner = Owner::default();
-    let connection_id = event.request_context.connection_id.as_str();
-    let (request_id, answer) = match read(&event) {
-        Ok(Frame { request_id, command: Command::Ping, .. }) => {
-            app.note(connection_id, &owner).await;
-            (request_id, Answer::Pong {})
-        }
-        Ok(Frame { request_id, client_id, sent_at, command }) => {
-            let message_id = event.request_context.message_id.as_deref().unwrap_or(&context.request_id);
-            let client_id = client_id.as_deref();
-            let kind = command.kind();
-            let sender =
-                Sender::new(&owner, client_id, connection_id, kind, request_id.as_deref(), message_id);
-            let carried_out = app.carry_out(&owner, connection_id, &sender, sent_at, command);
-            let answer = timeout(TIME_FOR_A_FRAME, carried_out).await.unwrap_or_else(|late| {
-                tracing::error!(error = describe(&late), "frame failed");
-                Answer::database_failed()
-            });
-            (request_id, answer)
-        }
-        Err(RejectedFrame { request_id, refusal }) => {
-            app.note(connection_id, &owner).await;
-            let answer = match refusal {
-                Refusal::Invalid(fault) => Answer::invalid(fault),
-                Refusal::UnknownWorkspace(id) => Answer::workspace_not_found(id),
-            };
-            (request_id, answer)
+    let now = Timestamp::now();
+    let frame = read(&event, now);
+    let (Ok(Frame { request_id, .. }) | Err(RejectedFrame { request_id, .. })) = &frame;
+    let request_id = request_id.clone();
+    let answer = match app.sessions.admit(&event.request_context.connection_id, now).await {
+        Ok(identity) => app.answer(&event, &context, &identity, frame).await,
+        Err(refused) => {
+            app.turn_away(&event.request_context.connection_id, &refused).await;
+            refused.answer()
         }
     };
     Ok(Response::frame(answer.to_frame(request_id.as_deref())))
 }
 
 impl App {
+    async fn answer(
+        &self,
+        event: &Event,
+        context: &Context,
+        identity: &Identity,
+        frame: Result<Frame, RejectedFrame>,
+    ) -> Answer {
+        let connection_id = event.request_context.connection_id.as_str();
+        match frame {
+            Ok(Frame { command: Command::Ping, .. }) => {
+                self.note(connection_id, identity).await;
+                Answer::Pong {}
+            }
+            Ok(Frame { request_id, client_id, sent_at, command }) => {
+                let message_id = event.request_context.message_id.as_deref().unwrap_or(&context.request_id);
+                let (client_id, request_id) = (client_id.as_deref(), request_id.as_deref());
+                let (owner, kind) = (&identity.owner, command.kind());
+                let sender = Sender::new(owner, client_id, connection_id, kind, request_id, message_id);
+                let carried_out = self.carry_out(identity, connection_id, &sender, sent_at, command);
+                timeout(TIME_FOR_A_FRAME, carried_out).await.unwrap_or_else(|late| {
+                    tracing::error!(error = describe(&late), "frame failed");
+                    Answer::database_failed()
+                })
+            }
+            Err(RejectedFrame { refusal, .. }) => {
+                self.note(connection_id, identity).await;
+                match refusal {
+                    Refusal::Invalid(fault) => Answer::invalid(fault),
+                    Refusal::UnknownWorkspace(id) => Answer::workspace_not_found(id),
+                }
+            }
+        }
+    }
+
+    /// Closes a connection that is of no more use: its client connects anew, or should not. One whose token has expired is left
+    /// to the sweep, so that its client gets to know why.
+    async fn turn_away(&self, connection_id: &str, refused: &Refused) {
+        let closed = match refused {
+            Refused::Stranger => self.pusher.close(connection_id).await,
+            Refused::TooFast { is_flood: true, .. } => {
+                tracing::warn!(connection_id, "connection closed for flooding");
+                self.pusher.close_flooding(connection_id).await
+            }
+            Refused::Unknown(error) => {
+                tracing::error!(error = describe(error), "frame failed");
+                Ok(())
+            }
+            Refused::Expired | Refused::TooFast { .. } => Ok(()),
+        };
+        if let Err(error) = closed {
+            tracing::warn!(connection_id, error = describe(&error), "not forgotten");
+        }
+    }
+
     /// Any frame counts against silence, a bad one too. That it wasn't noted is a matter for the log: the frame itself is
     /// none the worse.
-    async fn note(&self, connection_id: &str, owner: &Owner) {
-        match timeout(TIME_TO_NOTE, self.connections.seen(connection_id, owner)).await {
+    async fn note(&self, connection_id: &str, identity: &Identity) {
+        match timeout(TIME_TO_NOTE, self.connections.seen(connection_id, identity)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(error = describe(&error), "connection not noted as alive"),
             Err(_) => tracing::warn!("connection not noted as alive in time"),
@@ -91,10 +137,10 @@ impl App {
     }
 }
 
-fn read(event: &Event) -> Result<Frame, RejectedFrame> {
+fn read(event: &Event, now: Timestamp) -> Result<Frame, RejectedFrame> {
     if event.is_base64_encoded {
         let fault = InvalidData::new("frame", "不支持二进制消息，请发送 JSON 文本");
         return Err(RejectedFrame { request_id: None, refusal: fault.into() });
     }
-    Frame::parse(event.body.as_deref().unwrap_or_default(), Timestamp::now())
+    Frame::parse(event.body.as_deref().unwrap_or_default(), now)
 }

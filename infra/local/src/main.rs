@@ -41,6 +41,11 @@ async fn run(args: Args) -> Result<()> {
         stack = Stack::start(config) => stack?,
         () = end.asked() => return Ok(()),
     };
+    if stack.lets_in_everybody() {
+        println!(
+            "authentication is OFF: whoever reaches this port reads, changes and pays for everything; README, \"Owners\""
+        );
+    }
     println!("ready {} (WebSocket {})", stack.url(), stack.websocket_url());
     end.asked().await;
     println!("stopping");

@@ -35,6 +35,9 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Where on the internal port the simulated vendors are.
 const VENDOR: &str = "/simulation/vendor";
 const CHAT: &str = "/simulation/chat";
+/// The parameter that says who is let in, and what it says where that is everybody. A deployment must say it by itself.
+const AUTHENTICATION: &str = "Authentication";
+const OFF: &str = "off";
 /// Stands for the database until there is one, so that a broken template is refused before.
 const ANY_DATABASE: &str = "mongodb://127.0.0.1/";
 
@@ -91,6 +94,7 @@ impl Config {
 pub struct Stack {
     address: SocketAddr,
     internal_url: String,
+    lets_in_everybody: bool,
     functions: Functions,
     faults: Faults,
     connections: Connections,
@@ -131,7 +135,9 @@ impl Stack {
         };
         let database = services::open_database(&config, &blueprint).await?;
         let uri = database.as_ref().map_or(ANY_DATABASE, Database::uri);
-        let template = blueprint.resolve(&parameters(&config, &blueprint, uri, &internal.url()))?;
+        let given = parameters(&config, &blueprint, uri, &internal.url());
+        let lets_in_everybody = given.get(AUTHENTICATION).is_some_and(|who| who == OFF);
+        let template = blueprint.resolve(&given)?;
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration, &faults)?;
         let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
 
@@ -174,6 +180,7 @@ impl Stack {
         Ok(Self {
             address,
             internal_url,
+            lets_in_everybody,
             functions,
             faults,
             connections,
@@ -201,6 +208,11 @@ impl Stack {
     /// Where the services for functions are: the Runtime API, the Invoke API, the management API.
     pub fn internal_url(&self) -> &str {
         &self.internal_url
+    }
+
+    /// Whether nobody is asked for a token.
+    pub fn lets_in_everybody(&self) -> bool {
+        self.lets_in_everybody
     }
 
     /// The functions, to call one without a gateway.
@@ -239,7 +251,8 @@ impl Stack {
     }
 }
 
-/// The parameters that the local stack gives where the user gave nothing: only it knows these addresses.
+/// The parameters that the local stack gives where the user gave nothing: addresses that only it knows, and leave for whoever
+/// reaches this machine's own port.
 fn parameters(
     config: &Config,
     blueprint: &Blueprint,
@@ -251,6 +264,7 @@ fn parameters(
         ("MongoUri", database.to_owned()),
         ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
         ("ChatUrl", format!("{internal_url}{CHAT}")),
+        (AUTHENTICATION, OFF.to_owned()),
     ] {
         let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
         if blueprint.has_parameter(name) && is_empty {

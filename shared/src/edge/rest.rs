@@ -10,14 +10,14 @@ use lambda_http::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{deadline, log};
+use super::{access::Access, deadline, log};
 use crate::{
-    model::{InvalidData, describe},
-    service::{database::DatabaseError, images::ImageStoreError},
+    model::{InvalidData, Owner, describe},
+    service::{database::DatabaseError, images::ImageStoreError, quotas::Exhausted},
 };
 
 /// After which a client may try again where a dependency can't be reached.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Why a request is not carried out: what the client is told, and what is logged.
 #[derive(Debug)]
@@ -26,16 +26,34 @@ pub struct RestError {
     code: &'static str,
     message: String,
     details: Option<Value>,
+    remedy: Option<Remedy>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What the client can do about an error, which a header says.
+#[derive(Debug)]
+enum Remedy {
+    /// Send a token.
+    Authenticate,
+    /// Come back after so many seconds.
+    RetryAfter(u64),
 }
 
 impl RestError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, cause: None }
+        Self { status, code, message: message.into(), details: None, remedy: None, cause: None }
     }
 
     fn caused_by(self, cause: impl StdError + Send + Sync + 'static) -> Self {
         Self { cause: Some(Box::new(cause)), ..self }
+    }
+
+    /// 401 `UNAUTHORIZED`. Why, is nobody's business who isn't let in.
+    pub fn unauthorized() -> Self {
+        let remedy = Some(Remedy::Authenticate);
+        Self {
+            remedy, ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "登录已失效，请重新登录")
+        }
     }
 
     /// 404 `WORKSPACE_NOT_FOUND`
@@ -77,9 +95,12 @@ impl RestError {
         Self::third_party(message).caused_by(cause)
     }
 
-    fn unavailable() -> Self {
+    /// 503 `SERVICE_UNAVAILABLE` with what is logged about it.
+    pub fn unavailable_because(cause: impl StdError + Send + Sync + 'static) -> Self {
         let message = "服务暂时不可用，请稍后重试";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
+        let remedy = Some(Remedy::RetryAfter(RETRY_AFTER_SECONDS));
+        Self { remedy, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", message) }
+            .caused_by(cause)
     }
 
     fn into_response(self) -> Response<Body> {
@@ -93,9 +114,10 @@ impl RestError {
         let mut response = envelope(self.status, &json!({"success": false, "error": error}));
         // What isn't there now may be there in a moment.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-        }
+        response.headers_mut().extend(self.remedy.map(|remedy| match remedy {
+            Remedy::Authenticate => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Remedy::RetryAfter(seconds) => (header::RETRY_AFTER, HeaderValue::from(seconds)),
+        }));
         response
     }
 }
@@ -111,19 +133,32 @@ impl From<InvalidData> for RestError {
 /// 503 where the database can't be reached, else 500 `DB_ERROR`
 impl From<DatabaseError> for RestError {
     fn from(cause: DatabaseError) -> Self {
-        let error = if cause.is_unreachable() {
-            Self::unavailable()
-        } else {
-            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DB_ERROR", "数据库操作失败，请稍后重试")
-        };
-        error.caused_by(cause)
+        if cause.is_unreachable() {
+            return Self::unavailable_because(cause);
+        }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DB_ERROR", "数据库操作失败，请稍后重试")
+            .caused_by(cause)
     }
 }
 
 /// 503: the contract has no code of its own for a failing store.
 impl From<ImageStoreError> for RestError {
     fn from(cause: ImageStoreError) -> Self {
-        Self::unavailable().caused_by(cause)
+        Self::unavailable_because(cause)
+    }
+}
+
+/// 429 `RATE_LIMITED`
+impl From<Exhausted> for RestError {
+    fn from(exhausted: Exhausted) -> Self {
+        let seconds = exhausted.retry_after.as_secs().max(1);
+        let details = Some(json!({"limit": exhausted.limit, "retry_after_seconds": seconds}));
+        let remedy = Some(Remedy::RetryAfter(seconds));
+        Self {
+            details,
+            remedy,
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", exhausted.limit.message())
+        }
     }
 }
 
@@ -157,8 +192,23 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Serves a REST route for as long as the process lives. What `handle` fails with is logged here and nowhere else.
-pub async fn serve<H, F>(handle: H) -> Result<(), Error>
+/// Serves a REST route for as long as the process lives: `handle` gets what whoever is let in asks for, and as whom. What it
+/// fails with is logged here and nowhere else.
+pub async fn serve<H, F>(access: &Access, handle: H) -> Result<(), Error>
+where
+    H: Fn(Request, Owner) -> F + Sync,
+    F: Future<Output = Result<Response<Body>, RestError>> + Send,
+{
+    let handle = &handle;
+    serve_unguarded(|request| async move {
+        let owner = access.owner(&request).await?;
+        handle(request, owner).await
+    })
+    .await
+}
+
+/// The same for a route that finds out by itself who may ask.
+pub async fn serve_unguarded<H, F>(handle: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Response<Body>, RestError>> + Send,
@@ -169,7 +219,7 @@ where
         let answer = handle(request);
         async move {
             let answer = deadline::within(&context, answer).await;
-            let answer = answer.unwrap_or_else(|late| Err(RestError::unavailable().caused_by(late)));
+            let answer = answer.unwrap_or_else(|late| Err(RestError::unavailable_because(late)));
             Ok::<_, Error>(answer.unwrap_or_else(RestError::into_response))
         }
     }))
@@ -179,6 +229,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::quotas::Limit;
 
     fn read(response: Response<Body>) -> (u16, Value) {
         let status = response.status().as_u16();
@@ -201,8 +252,32 @@ mod tests {
 
     #[test]
     fn unavailable_says_when_to_come_back() {
-        let response = RestError::unavailable().into_response();
+        let response = RestError::unavailable_because(std::fmt::Error).into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "5");
+    }
+
+    #[test]
+    fn who_asks_too_much_is_told_what_and_for_how_long() {
+        let exhausted = Exhausted {
+            limit: Limit::SuggestionsPerMinute,
+            retry_after: std::time::Duration::from_millis(300),
+        };
+        let response = RestError::from(exhausted).into_response();
+        assert_eq!(response.headers()["retry-after"], "1");
+        let (status, body) = read(response);
+        assert_eq!(status, 429);
+        assert_eq!(body["error"]["code"], "RATE_LIMITED");
+        let details = json!({"limit": "suggestions_per_minute", "retry_after_seconds": 1});
+        assert_eq!(body["error"]["details"], details);
+    }
+
+    #[test]
+    fn a_stranger_learns_nothing_but_how_to_be_let_in() {
+        let response = RestError::unauthorized().into_response();
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        let (status, body) = read(response);
+        assert_eq!((status, &body["error"]["code"]), (401, &json!("UNAUTHORIZED")));
+        assert_eq!(body["error"].get("details"), None);
     }
 }

@@ -1,18 +1,27 @@
 //! The services that a function uses, made once for its process from the environment that `template.yaml` gives it.
 
-use std::{env, time::Duration};
+use std::{env, str::FromStr, time::Duration};
 
-use crate::service::{
-    aws::{self, SdkConfig},
-    chat::ChatModel,
-    connections::Connections,
-    database::{Database, DatabaseError},
-    http::NoClient,
-    images::Images,
-    polling::Polling,
-    push::Pusher,
-    video_vendor::VideoVendor,
+use super::{access::Access, addresses::Addresses, tokens::Tokens, websocket::Origins};
+use crate::{
+    model::ImageBounds,
+    service::{
+        aws::{self, SdkConfig},
+        chat::ChatModel,
+        connections::Connections,
+        database::{Database, DatabaseError},
+        http::NoClient,
+        images::Images,
+        issuer::Issuer,
+        polling::Polling,
+        push::Pusher,
+        video_vendor::VideoVendor,
+        workspaces::claim::GenerationLimits,
+    },
 };
+
+/// The shortest secret worth the name: as long as what it signs with it, RFC 7518 §3.2.
+const MIN_SECRET_BYTES: usize = 32;
 
 /// A function can't start with the environment that it has.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +30,14 @@ pub enum SettingsError {
     #[error("environment variable {0} is not set")]
     Missing(&'static str),
     /// A variable is not what it should be.
-    #[error("environment variable {0} is not a whole number")]
+    #[error("environment variable {0} is not a number")]
     NotANumber(&'static str),
+    /// It isn't said who is let in.
+    #[error("AUTHENTICATION must be openid, secret or off")]
+    Authentication,
+    /// `AUTH_SECRET` could be guessed.
+    #[error("AUTH_SECRET must have at least {MIN_SECRET_BYTES} bytes")]
+    ShortSecret,
     /// `MONGODB_URI` leads nowhere.
     #[error("MONGODB_URI can't be used")]
     Database(#[from] DatabaseError),
@@ -35,8 +50,70 @@ fn text(name: &'static str) -> Result<String, SettingsError> {
     env::var(name).map_err(|_| SettingsError::Missing(name))
 }
 
+/// A number. Public for the limits that only one function has.
+pub fn number<T: FromStr>(name: &'static str) -> Result<T, SettingsError> {
+    text(name)?.parse().map_err(|_| SettingsError::NotANumber(name))
+}
+
 fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
-    text(name)?.parse().map(Duration::from_secs).map_err(|_| SettingsError::NotANumber(name))
+    number(name).map(Duration::from_secs)
+}
+
+/// `AUTHENTICATION`: `openid` goes with `TOKEN_ISSUER`, `TOKEN_AUDIENCE` and `TOKEN_OWNER_CLAIM`, `secret` with `AUTH_SECRET`,
+/// `TOKEN_OWNER_CLAIM` and, where it is not empty, `TOKEN_AUDIENCE`. What is none of these lets nobody in.
+pub fn access() -> Result<Access, SettingsError> {
+    let claim = || text("TOKEN_OWNER_CLAIM");
+    Ok(match text("AUTHENTICATION")?.as_str() {
+        "off" => Access::Open,
+        "openid" => {
+            let issuer = Issuer::new(text("TOKEN_ISSUER")?)?;
+            Access::Guarded(Box::new(Tokens::of_issuer(issuer, &text("TOKEN_AUDIENCE")?, claim()?)))
+        }
+        "secret" => {
+            let audience = text("TOKEN_AUDIENCE")?;
+            let audience = (!audience.is_empty()).then_some(audience.as_str());
+            Access::Guarded(Box::new(Tokens::of_secret(&secret()?, audience, claim()?)))
+        }
+        _ => return Err(SettingsError::Authentication),
+    })
+}
+
+/// Whether `AUTHENTICATION` keeps anybody out.
+pub fn is_guarded() -> Result<bool, SettingsError> {
+    match text("AUTHENTICATION")?.as_str() {
+        "off" => Ok(false),
+        "openid" | "secret" => Ok(true),
+        _ => Err(SettingsError::Authentication),
+    }
+}
+
+/// `AUTHENTICATION`, and `AUTH_SECRET` while that is on.
+pub fn addresses() -> Result<Addresses, SettingsError> {
+    Ok(if is_guarded()? { Addresses::signed_with(&secret()?) } else { Addresses::Plain })
+}
+
+fn secret() -> Result<String, SettingsError> {
+    let secret = text("AUTH_SECRET")?;
+    if secret.len() < MIN_SECRET_BYTES { Err(SettingsError::ShortSecret) } else { Ok(secret) }
+}
+
+/// `ALLOWED_ORIGINS`.
+pub fn origins() -> Result<Origins, SettingsError> {
+    Ok(Origins::new(&text("ALLOWED_ORIGINS")?))
+}
+
+/// `GENERATIONS_AT_ONCE` and `GENERATIONS_PER_DAY`.
+pub fn generation_limits() -> Result<GenerationLimits, SettingsError> {
+    Ok(GenerationLimits { at_once: number("GENERATIONS_AT_ONCE")?, per_day: number("GENERATIONS_PER_DAY")? })
+}
+
+/// `MIN_IMAGE_SIDE`, `MAX_IMAGE_SIDE` and `MAX_IMAGE_RATIO`.
+pub fn image_bounds() -> Result<ImageBounds, SettingsError> {
+    Ok(ImageBounds {
+        min_side: number("MIN_IMAGE_SIDE")?,
+        max_side: number("MAX_IMAGE_SIDE")?,
+        max_ratio: number("MAX_IMAGE_RATIO")?,
+    })
 }
 
 /// `MONGODB_URI` and `MONGODB_DATABASE`.

@@ -60,6 +60,10 @@ pub enum ErrorCode {
     DbError,
     /// The workspace has changed since `client_timestamp`.
     Conflict,
+    /// The connection's token has expired, or nobody knows any more whose connection it is.
+    Unauthorized,
+    /// Too many frames came on the connection.
+    RateLimited,
 }
 
 impl Answer {
@@ -90,6 +94,24 @@ impl Answer {
                 ("workspace_id".to_owned(), id.to_string().into()),
                 ("updated_at".to_owned(), updated_at.to_string().into()),
             ]),
+        }
+    }
+
+    /// The answer to a frame of a connection whose owner isn't known, or no more.
+    pub fn unauthorized() -> Self {
+        Self::Error {
+            message: "登录已失效，请重新登录并重新连接".to_owned(),
+            code: ErrorCode::Unauthorized,
+            context: Map::new(),
+        }
+    }
+
+    /// The answer to a frame that came too soon after too many others.
+    pub fn rate_limited(retry_after_seconds: u32) -> Self {
+        Self::Error {
+            message: format!("消息过于频繁，请在 {retry_after_seconds} 秒后重试"),
+            code: ErrorCode::RateLimited,
+            context: Map::from_iter([("retry_after_seconds".to_owned(), retry_after_seconds.into())]),
         }
     }
 

@@ -2,6 +2,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
+use super::SignedQuery;
+
 /// The largest picture: 10 MB (contract §1).
 pub const MAX_IMAGE_BYTES: u64 = 10 * 1024 * 1024;
 
@@ -17,9 +19,6 @@ pub enum ImageKind {
 }
 
 impl ImageKind {
-    /// How many leading bytes [`sniff`](Self::sniff) needs.
-    pub const SNIFF_BYTES: u64 = 12;
-
     const ALL: [Self; 3] = [Self::Jpeg, Self::Png, Self::WebP];
 
     /// The kind by content: the signatures of <https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern>.
@@ -103,9 +102,15 @@ impl ImageName {
         path.strip_prefix(Self::PATH_PREFIX).ok_or(ParseImageNameError)?.parse()
     }
 
-    /// The name in an `image_url`.
+    /// The name in an `image_url`, which a client may send back signed, as it got it, or not (contract §7). Whether a signature
+    /// is right doesn't matter here: to name a picture is not to read it.
     pub fn from_image_url(url: &str) -> Result<Self, ParseImageNameError> {
-        url.strip_prefix(Self::URL_PREFIX).ok_or(ParseImageNameError)?.parse()
+        let path = match url.split_once('?') {
+            Some((path, query)) if query.parse::<SignedQuery>().is_ok() => path,
+            Some(_) => return Err(ParseImageNameError),
+            None => url,
+        };
+        path.strip_prefix(Self::URL_PREFIX).ok_or(ParseImageNameError)?.parse()
     }
 }
 
@@ -186,5 +191,8 @@ mod tests {
         assert_eq!(ImageName::from_image_path(&name.image_path()).as_ref(), Ok(&name));
         assert_eq!(ImageName::from_image_url(&name.image_url()).as_ref(), Ok(&name));
         assert!(ImageName::from_image_url(&format!("https://evil.example{}", name.image_url())).is_err());
+        let signed = format!("{}?owner=default&expires=1&signature={}", name.image_url(), "A".repeat(43));
+        assert_eq!(ImageName::from_image_url(&signed), Ok(name.clone()));
+        assert!(ImageName::from_image_url(&format!("{}?x=1", name.image_url())).is_err());
     }
 }

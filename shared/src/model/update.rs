@@ -62,8 +62,12 @@ impl FieldUpdates {
         let mut leaves = BTreeMap::new();
         for (path, value) in &written {
             match path.as_str() {
-                "image_path" => put_image(&mut leaves, path, value, ImageName::from_image_path)?,
-                "image_url" => put_image(&mut leaves, path, value, ImageName::from_image_url)?,
+                "image_path" => {
+                    put_image(&mut leaves, path, value, ImageName::from_image_path, ImageName::image_path)?;
+                }
+                "image_url" => {
+                    put_image(&mut leaves, path, value, ImageName::from_image_url, ImageName::image_url)?;
+                }
                 FORM if !value.get().starts_with('{') => {
                     return Err(InvalidData::at_path(path, "form_data 必须是 JSON 对象"));
                 }
@@ -106,6 +110,15 @@ impl FieldUpdates {
         parts
     }
 
+    /// With what `address` says in place of an `image_url`: how it is shown is not how it is stored.
+    pub fn show_image_url(&mut self, address: impl FnOnce(&ImageName) -> String) {
+        let leaf = self.0.get_mut(&UpdatePath("image_url".to_owned()));
+        let name = leaf.as_ref().and_then(|leaf| leaf.as_json().as_str());
+        if let (Some(name), Some(leaf)) = (name.and_then(|url| ImageName::from_image_url(url).ok()), leaf) {
+            *leaf = LeafValue::text(address(&name));
+        }
+    }
+
     /// Whether no leaf is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -131,11 +144,15 @@ fn put_image<E>(
     path: &str,
     value: &RawValue,
     parse: impl Fn(&str) -> Result<ImageName, E>,
+    write: impl Fn(&ImageName) -> String,
 ) -> Result<(), InvalidData> {
-    let leaf = LeafValue::parse(value).map_err(|fault| InvalidData::at_path(path, fault))?;
-    let json = leaf.as_json();
-    if !json.is_null() && json.as_str().is_none_or(|text| parse(text).is_err()) {
-        return Err(InvalidData::at_path(path, format!("{path} 必须是上传接口返回的值或 null")));
+    let mut leaf = LeafValue::parse(value).map_err(|fault| InvalidData::at_path(path, fault))?;
+    if !leaf.as_json().is_null() {
+        let name = leaf.as_json().as_str().and_then(|text| parse(text).ok());
+        let name =
+            name.ok_or_else(|| InvalidData::at_path(path, format!("{path} 必须是上传接口返回的值或 null")))?;
+        // Without the signature that it may have come with.
+        leaf = LeafValue::text(write(&name));
     }
     leaves.insert(UpdatePath(path.to_owned()), leaf);
     Ok(())
@@ -285,12 +302,34 @@ mod tests {
     fn pictures_are_names_of_uploads_or_null() {
         assert!(parse(&json!({"image_path": "uploads/0123456789abcdef.jpg", "image_url": null})).is_ok());
         assert!(parse(&json!({"image_url": "/api/uploads/0123456789abcdef.jpg"})).is_ok());
+        let signed =
+            format!("/api/uploads/0123456789abcdef.jpg?owner=default&expires=1&signature={}", "A".repeat(43));
+        assert_eq!(
+            parse(&json!({"image_url": signed})),
+            Ok(json!({"image_url": "/api/uploads/0123456789abcdef.jpg"}))
+        );
         for bad in
             [json!("https://x/y.jpg"), json!("uploads/../x.jpg"), json!(1), json!(["x"]), json!({"a": 1})]
         {
             assert_eq!(fault(&json!({"image_path": bad})), "image_path");
             assert_eq!(fault(&json!({"image_url": bad})), "image_url");
         }
+    }
+
+    #[test]
+    fn only_a_picture_is_shown_otherwise_than_it_is_stored() {
+        let shown = |updates: Value| {
+            let raw = RawValue::from_string(updates.to_string()).unwrap();
+            let mut updates = FieldUpdates::parse(&raw).unwrap();
+            updates.show_image_url(|name| format!("signed {name}"));
+            serde_json::to_value(updates).unwrap()
+        };
+        let url = "/api/uploads/0123456789abcdef.jpg";
+        assert_eq!(
+            shown(json!({"image_url": url, "form_data.image_url": url})),
+            json!({"image_url": "signed 0123456789abcdef.jpg", "form_data.image_url": url})
+        );
+        assert_eq!(shown(json!({"image_url": null})), json!({"image_url": null}));
     }
 
     #[test]

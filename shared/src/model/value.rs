@@ -23,6 +23,11 @@ impl LeafValue {
         scalar(raw).map(Self)
     }
 
+    /// A text.
+    pub fn text(text: String) -> Self {
+        Self(Value::String(text))
+    }
+
     /// The value as JSON.
     pub fn as_json(&self) -> &Value {
         &self.0

@@ -6,12 +6,12 @@ use futures_util::TryStreamExt;
 use mongodb::{
     Collection,
     bson::{Bson, DateTime, Document, doc},
-    options::{ReadConcern, WriteConcern},
+    options::{ReadConcern, ReturnDocument, WriteConcern},
 };
 use serde::Deserialize;
 
-use super::database::{Database, DatabaseError, is_duplicate_key, literal};
-use crate::model::Owner;
+use super::database::{Database, DatabaseError, date, is_duplicate_key, literal, timestamp};
+use crate::model::{Identity, Owner};
 
 /// A connection that was silent for this long is sent nothing, and is closed by the next sweep (contract §3).
 const SILENCE: Duration = Duration::from_secs(60);
@@ -25,6 +25,9 @@ const OPENING: Duration = Duration::from_secs(10);
 /// How long it is remembered that a connection is closed: longer than any frame of it can still be under way.
 const CLOSED: Duration = Duration::from_secs(2 * 60);
 
+/// For how long an owner whose connection was closed for flooding gets no new one: else it would flood on the next.
+const PENALTY: Duration = Duration::from_secs(10);
+
 /// An open connection, as far as is known.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Connection {
@@ -32,12 +35,23 @@ pub struct Connection {
     #[serde(rename = "_id")]
     pub id: String,
     connected_at: DateTime,
+    token_expires_at: Option<DateTime>,
+}
+
+/// What of a row makes a [`Connection`], for a projection.
+fn connection() -> Document {
+    doc! {"connected_at": 1, "token_expires_at": 1}
 }
 
 impl Connection {
     /// Whether its socket is surely open, so that "gone" means gone.
     pub fn is_established(&self) -> bool {
         self.connected_at <= ago(OPENING)
+    }
+
+    /// Whether it may be told anything: its token is still good.
+    fn is_authorized(&self) -> bool {
+        self.token_expires_at.is_none_or(|end| end > DateTime::now())
     }
 }
 
@@ -60,15 +74,40 @@ impl Connections {
         Self(database.connections())
     }
 
-    /// Remembers a connection that is about to open, or notes that one is alive: `last_seen` is renewed if it is old.
+    /// Remembers a connection that is about to open, unless its owner has as many as `most` then, or was closed one for flooding
+    /// just now: `false`.
+    pub async fn open(&self, id: &str, identity: &Identity, most: u32) -> Result<bool, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Row {
+            flooded_at: Option<DateTime>,
+        }
+        // First to write and then to count: so of two that are one too many together at least one sees it.
+        self.seen(id, identity).await?;
+        let counted = doc! {"owner": identity.owner.as_str(), "$or": [
+            {"last_seen": {"$gt": ago(SILENCE)}},
+            {"flooded_at": {"$gt": ago(PENALTY)}},
+        ]};
+        let rows = self.0.clone_with_type::<Row>();
+        let found =
+            rows.find(counted).projection(doc! {"_id": 0, "flooded_at": 1}).limit(i64::from(most) + 1);
+        let found: Vec<Row> = found.read_concern(ReadConcern::local()).await?.try_collect().await?;
+        let is_welcome = found.len() <= most as usize && found.iter().all(|row| row.flooded_at.is_none());
+        if !is_welcome {
+            self.forget_all(&[id.to_owned()]).await?;
+        }
+        Ok(is_welcome)
+    }
+
+    /// Notes that a connection is alive: `last_seen` is renewed if it is old.
     ///
     /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it.
     /// Not worth waiting for the majority: what a failover loses is made good by the next frame.
-    pub async fn seen(&self, id: &str, owner: &Owner) -> Result<(), DatabaseError> {
+    pub async fn seen(&self, id: &str, identity: &Identity) -> Result<(), DatabaseError> {
         let keep_or = |field: &str, fresh: Bson| doc! {"$ifNull": [format!("${field}"), fresh]};
         let is_old = doc! {"$lt": ["$last_seen", {"$subtract": ["$$NOW", millis(RENEWAL)]}]};
         let renew = doc! {"$set": {
-            "owner": keep_or("owner", literal(owner.as_str()).into()),
+            "owner": keep_or("owner", literal(identity.owner.as_str()).into()),
+            "token_expires_at": keep_or("token_expires_at", literal(identity.expires_at.map(date)).into()),
             "connected_at": keep_or("connected_at", "$$NOW".into()),
             "expires_at": keep_or("expires_at", doc! {"$add": ["$$NOW", millis(LIFE)]}.into()),
             "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
@@ -82,14 +121,70 @@ impl Connections {
         }
     }
 
-    /// Forgets a connection that is closed, but for its id, so that a frame that is still under way doesn't bring it back.
+    /// Whose a connection is; `None` where it isn't known, or is long closed.
+    pub async fn identity(&self, id: &str) -> Result<Option<Identity>, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Row {
+            owner: String,
+            token_expires_at: Option<DateTime>,
+        }
+        let rows = self.0.clone_with_type::<Row>();
+        let row = rows.find_one(doc! {"_id": id, "owner": {"$ne": null}}).read_concern(ReadConcern::local());
+        let row = row.projection(doc! {"_id": 0, "owner": 1, "token_expires_at": 1}).await?;
+        Ok(row.map(|row| Identity {
+            owner: Owner::from_stored(row.owner),
+            expires_at: row.token_expires_at.map(timestamp),
+        }))
+    }
+
+    /// Adds `frames` to what a connection has sent, of which `per_second` drain away each second: how many that leaves. Nothing
+    /// is left of a connection that isn't open.
+    pub async fn count_frames(&self, id: &str, frames: u32, per_second: u32) -> Result<f64, DatabaseError> {
+        #[derive(Deserialize)]
+        struct Row {
+            sent: Sent,
+        }
+        #[derive(Deserialize)]
+        struct Sent {
+            frames: f64,
+        }
+        let seconds = doc! {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$sent.at", "$$NOW"]}]}, 1000]};
+        let drained = doc! {"$multiply": [seconds, per_second]};
+        let left = doc! {"$max": [0, {"$subtract": [{"$ifNull": ["$sent.frames", 0]}, drained]}]};
+        let count = doc! {"$set": {
+            "sent": {"frames": {"$toDouble": {"$add": [left, frames]}}, "at": "$$NOW"},
+            "last_seen": "$$NOW",
+        }};
+        let rows = self.0.clone_with_type::<Row>();
+        let counted = rows.find_one_and_update(doc! {"_id": id, "closed_at": null}, vec![count]);
+        let counted = counted.projection(doc! {"_id": 0, "sent": 1}).return_document(ReturnDocument::After);
+        let row = counted.write_concern(WriteConcern::nodes(1)).await?;
+        Ok(row.map_or(0.0, |row| row.sent.frames))
+    }
+
+    /// Forgets a connection that is closed, but for what frames of it that are still under way need: whose it is, and that
+    /// they don't bring it back.
     pub async fn forget(&self, id: &str) -> Result<(), DatabaseError> {
-        let closed = doc! {"$replaceWith": {
+        self.close(id, doc! {}).await
+    }
+
+    /// The same for one that was closed for flooding.
+    pub async fn forget_flooding(&self, id: &str) -> Result<(), DatabaseError> {
+        self.close(id, doc! {"flooded_at": "$$NOW"}).await
+    }
+
+    async fn close(&self, id: &str, with: Document) -> Result<(), DatabaseError> {
+        let mut closed = doc! {
             "_id": "$_id",
+            "owner": "$owner",
+            "token_expires_at": "$token_expires_at",
+            // A second word of the same end, such as `$disconnect` after a flood, changes nothing of the first.
+            "flooded_at": "$flooded_at",
             "closed_at": "$$NOW",
             "expires_at": {"$add": ["$$NOW", millis(CLOSED)]},
-        }};
-        self.0.update_one(doc! {"_id": id}, vec![closed]).upsert(true).await?;
+        };
+        closed.extend(with);
+        self.0.update_one(doc! {"_id": id}, vec![doc! {"$replaceWith": closed}]).upsert(true).await?;
         Ok(())
     }
 
@@ -105,8 +200,9 @@ impl Connections {
     pub async fn of(&self, owner: &Owner) -> Result<Vec<Connection>, DatabaseError> {
         let filter = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
         let rows = self.0.clone_with_type();
-        let found = rows.find(filter).projection(doc! {"connected_at": 1}).read_concern(ReadConcern::local());
-        Ok(found.await?.try_collect().await?)
+        let found = rows.find(filter).projection(connection()).read_concern(ReadConcern::local());
+        let found: Vec<Connection> = found.await?.try_collect().await?;
+        Ok(found.into_iter().filter(Connection::is_authorized).collect())
     }
 
     /// The other connections of `owner` beside `id`, and how `id` itself stands: in one read, so that for most frames there
@@ -117,31 +213,39 @@ impl Connections {
             #[serde(rename = "_id")]
             id: String,
             connected_at: Option<DateTime>,
+            token_expires_at: Option<DateTime>,
             last_seen: Option<DateTime>,
             closed_at: Option<DateTime>,
         }
         let heard = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
         let rows = self.0.clone_with_type::<Row>();
         let found = rows.find(doc! {"$or": [{"_id": id}, heard]}).read_concern(ReadConcern::local());
-        let found = found.projection(doc! {"connected_at": 1, "last_seen": 1, "closed_at": 1}).await?;
+        let mut shown = connection();
+        shown.extend(doc! {"last_seen": 1, "closed_at": 1});
+        let found = found.projection(shown).await?;
         let found: Vec<Row> = found.try_collect().await?;
         let (own, others): (Vec<Row>, Vec<Row>) = found.into_iter().partition(|row| row.id == id);
         // A connection that is closed already stays so.
         let is_noted = |row: &Row| {
             row.closed_at.is_some() || row.last_seen.is_some_and(|last_seen| last_seen >= ago(RENEWAL))
         };
-        let others = others.into_iter();
-        let others =
-            others.filter_map(|row| Some(Connection { id: row.id, connected_at: row.connected_at? }));
+        let others = others.into_iter().filter_map(|row| {
+            let Row { id, token_expires_at, .. } = row;
+            Some(Connection { id, connected_at: row.connected_at?, token_expires_at })
+        });
+        let others = others.filter(Connection::is_authorized);
         Ok(Audience { others: others.collect(), is_to_be_noted: !own.iter().any(is_noted) })
     }
 
-    /// The connections, of whomever, that were not heard from lately: at most `limit`, the longest silent first.
-    pub async fn silent(&self, limit: i64) -> Result<Vec<Connection>, DatabaseError> {
-        let filter = doc! {"last_seen": {"$lte": ago(SILENCE)}};
+    /// The connections, of whomever, that are to be closed: those that were not heard from lately and those whose token has
+    /// expired; at most `limit`.
+    pub async fn ended(&self, limit: i64) -> Result<Vec<Connection>, DatabaseError> {
+        let filter = doc! {"closed_at": null, "$or": [
+            {"last_seen": {"$lte": ago(SILENCE)}},
+            {"token_expires_at": {"$lte": DateTime::now()}},
+        ]};
         let rows = self.0.clone_with_type();
-        let found = rows.find(filter).sort(doc! {"last_seen": 1}).limit(limit);
-        Ok(found.projection(doc! {"connected_at": 1}).await?.try_collect().await?)
+        Ok(rows.find(filter).limit(limit).projection(connection()).await?.try_collect().await?)
     }
 }
 

@@ -102,6 +102,7 @@ impl Database {
             index(WORKSPACES, "tombstones", doc! {"expires_at": 1}, true),
             index(CONNECTIONS, "owner", doc! {"owner": 1, "last_seen": 1}, false),
             index(CONNECTIONS, "silent", doc! {"last_seen": 1}, false),
+            index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, false),
             index(CONNECTIONS, "expired", doc! {"expires_at": 1}, true),
         ] {
             self.0.run_command(command).await?;
@@ -119,6 +120,10 @@ impl Database {
 
     pub(super) fn owners(&self) -> Collection<Document> {
         self.0.collection("owners")
+    }
+
+    pub(super) fn quotas(&self) -> Collection<Document> {
+        self.0.collection("quotas")
     }
 
     pub(super) fn client(&self) -> &Client {

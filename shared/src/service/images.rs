@@ -1,4 +1,4 @@
-//! The pictures in S3. The key is `uploads/<owner>/<name>`; the contract's `uploads/<name>` is the public name.
+//! The pictures in S3. The key is `uploads/<owner's key>/<name>`; the contract's `uploads/<name>` is the public name.
 
 use std::time::Duration;
 
@@ -7,15 +7,18 @@ use aws_sdk_s3::{
     config::RequestChecksumCalculation,
     error::{ProvideErrorMetadata, SdkError},
     presigning::{PresignedRequest, PresigningConfig},
-    primitives::ByteStream,
+    primitives::{AggregatedBytes, ByteStream},
 };
 use aws_types::SdkConfig;
 use bytes::Bytes;
 
-use crate::model::{ImageKind, ImageName, Owner, Timestamp};
+use crate::model::{ImageHeader, ImageHeaderError, ImageName, MAX_IMAGE_BYTES, OwnerKey, Timestamp};
 
 /// How long a browser may take to begin its upload.
 const PUT_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// In which the header of nearly every picture is complete.
+const HEADER_BYTES: u64 = 64 * 1024;
 
 /// The `If-None-Match` that lets a picture be stored once.
 const ABSENT: &str = "*";
@@ -48,9 +51,7 @@ pub struct StoredImage {
 impl StoredImage {
     /// The bytes of it.
     pub async fn bytes(self) -> Result<Bytes, ImageStoreError> {
-        let body = self.body.collect().await;
-        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
-            .map_err(|source| ImageStoreError(Box::new(source)))
+        read(self.body).await
     }
 }
 
@@ -83,7 +84,12 @@ impl Images {
     }
 
     /// Stores a new picture.
-    pub async fn put(&self, owner: &Owner, name: &ImageName, content: Bytes) -> Result<(), ImageStoreError> {
+    pub async fn put(
+        &self,
+        owner: &OwnerKey,
+        name: &ImageName,
+        content: Bytes,
+    ) -> Result<(), ImageStoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key(key(owner, name));
         put.content_type(name.kind().content_type()).body(content.into()).send().await?;
         Ok(())
@@ -92,7 +98,7 @@ impl Images {
     /// Permission to store a new picture of exactly `size` bytes, once: type, length and absence are signed.
     pub async fn presign_put(
         &self,
-        owner: &Owner,
+        owner: &OwnerKey,
         name: &ImageName,
         size: u64,
     ) -> Result<PresignedUpload, ImageStoreError> {
@@ -116,7 +122,7 @@ impl Images {
     /// An address at which anybody can read the picture for `life`. Whether there is one isn't looked at.
     pub async fn presign_get(
         &self,
-        owner: &Owner,
+        owner: &OwnerKey,
         name: &ImageName,
         life: Duration,
     ) -> Result<String, ImageStoreError> {
@@ -125,26 +131,44 @@ impl Images {
         Ok(request.uri().to_owned())
     }
 
-    /// The kind of a picture by its first bytes: `None` where there is no such picture, `Some(None)` where what is there
-    /// is none.
-    pub async fn sniff(
+    /// What a picture's header declares: `None` where there is no such picture, `Some(None)` where what is there is none.
+    pub async fn header(
         &self,
-        owner: &Owner,
+        owner: &OwnerKey,
         name: &ImageName,
-    ) -> Result<Option<Option<ImageKind>>, ImageStoreError> {
-        let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
-        let found = match get.range(format!("bytes=0-{}", ImageKind::SNIFF_BYTES - 1)).send().await {
-            Ok(found) => found,
-            // An empty object has no first byte.
-            Err(error) if error.code() == Some("InvalidRange") => return Ok(Some(None)),
-            Err(error) => return absent_or(error),
-        };
-        let image = StoredImage { etag: String::new(), size: 0, body: found.body };
-        Ok(Some(ImageKind::sniff(&image.bytes().await?)))
+    ) -> Result<Option<Option<ImageHeader>>, ImageStoreError> {
+        // A camera's metadata may come before the size and be long; then there is no way around reading on.
+        for bytes in [HEADER_BYTES, MAX_IMAGE_BYTES] {
+            let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
+            let found = match get.range(format!("bytes=0-{}", bytes - 1)).send().await {
+                Ok(found) => found,
+                // An empty object has no first byte.
+                Err(error) if error.code() == Some("InvalidRange") => return Ok(Some(None)),
+                Err(error) => return absent_or(error),
+            };
+            match ImageHeader::read(&read(found.body).await?) {
+                Ok(header) => return Ok(Some(Some(header))),
+                Err(ImageHeaderError::Incomplete) => {}
+                Err(ImageHeaderError::NotAPicture) => return Ok(Some(None)),
+            }
+        }
+        Ok(Some(None))
+    }
+
+    /// How much all pictures of an owner take, in bytes.
+    pub async fn total_bytes(&self, owner: &OwnerKey) -> Result<u64, ImageStoreError> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder(owner));
+        let mut pages = list.into_paginator().send();
+        let mut total = 0;
+        while let Some(page) = pages.next().await {
+            let sizes = page?.contents.unwrap_or_default().into_iter().filter_map(|object| object.size);
+            total += sizes.filter_map(|size| u64::try_from(size).ok()).sum::<u64>();
+        }
+        Ok(total)
     }
 
     /// The entity tag of a picture, with the quotes, or `None` where there is no such picture.
-    pub async fn etag(&self, owner: &Owner, name: &ImageName) -> Result<Option<String>, ImageStoreError> {
+    pub async fn etag(&self, owner: &OwnerKey, name: &ImageName) -> Result<Option<String>, ImageStoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key(owner, name));
         match head.send().await {
             Ok(found) => Ok(Some(found.e_tag.unwrap_or_default())),
@@ -153,7 +177,11 @@ impl Images {
     }
 
     /// A picture, its bytes not read yet, or `None` where there is no such picture.
-    pub async fn get(&self, owner: &Owner, name: &ImageName) -> Result<Option<StoredImage>, ImageStoreError> {
+    pub async fn get(
+        &self,
+        owner: &OwnerKey,
+        name: &ImageName,
+    ) -> Result<Option<StoredImage>, ImageStoreError> {
         let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
         match get.send().await {
             Ok(found) => Ok(Some(StoredImage {
@@ -166,8 +194,17 @@ impl Images {
     }
 }
 
-fn key(owner: &Owner, name: &ImageName) -> String {
-    format!("uploads/{owner}/{name}")
+async fn read(body: ByteStream) -> Result<Bytes, ImageStoreError> {
+    let body = body.collect().await;
+    body.map(AggregatedBytes::into_bytes).map_err(|source| ImageStoreError(Box::new(source)))
+}
+
+fn folder(owner: &OwnerKey) -> String {
+    format!("uploads/{owner}/")
+}
+
+fn key(owner: &OwnerKey, name: &ImageName) -> String {
+    format!("{}{name}", folder(owner))
 }
 
 fn expiring(life: Duration) -> Result<PresigningConfig, ImageStoreError> {

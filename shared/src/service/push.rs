@@ -115,22 +115,27 @@ impl Pusher {
         Ok(Posted::Delivered)
     }
 
-    /// Closes a connection that has gone silent, and forgets it.
-    pub async fn close(&self, connection: &Connection) -> Result<(), DatabaseError> {
-        match self.client.delete_connection().connection_id(&connection.id).send().await {
-            Ok(_) => {}
-            Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => {}
+    /// Closes a connection, and forgets it.
+    pub async fn close(&self, id: &str) -> Result<(), DatabaseError> {
+        if self.cut(id).await { self.connections.forget(id).await } else { Ok(()) }
+    }
+
+    /// Closes a connection that floods.
+    pub async fn close_flooding(&self, id: &str) -> Result<(), DatabaseError> {
+        if self.cut(id).await { self.connections.forget_flooding(id).await } else { Ok(()) }
+    }
+
+    /// Ends the socket: whether it has ended. If not, its row stays, so that the next sweep tries again; the row's own end comes
+    /// with its time to live.
+    async fn cut(&self, id: &str) -> bool {
+        match self.client.delete_connection().connection_id(id).send().await {
+            Ok(_) => true,
+            Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => true,
             Err(error) => {
-                // Its row stays, so that the next sweep tries again; the row's own end comes with its time to live.
-                tracing::warn!(
-                    connection_id = connection.id,
-                    error = describe(&error),
-                    "silent connection not closed"
-                );
-                return Ok(());
+                tracing::warn!(connection_id = id, error = describe(&error), "connection not closed");
+                false
             }
         }
-        self.connections.forget(&connection.id).await
     }
 }
 

@@ -8,6 +8,7 @@ mod parameters;
 mod properties;
 mod resolve;
 mod resources;
+mod rules;
 mod scalar;
 mod yaml;
 
@@ -25,6 +26,7 @@ pub use self::resources::{
     Bucket, Cors, CorsRule, Function, HttpApi, HttpRoute, Schedule, StateMachine, Template, WebSocketApi,
     WebSocketRoute,
 };
+use self::rules::Rule;
 
 /// The file as it was read: parameters have no values yet.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct Blueprint {
     root: PathBuf,
     file: String,
     parameters: BTreeMap<String, Parameter>,
+    rules: BTreeMap<String, Rule>,
     globals: Map<String, Value>,
     resources: BTreeMap<String, properties::Resource>,
 }
@@ -73,6 +76,7 @@ impl Blueprint {
             root,
             file: file.to_owned(),
             parameters: sections.parameters,
+            rules: sections.rules,
             globals: function_globals,
             resources: sections.resources,
         })
@@ -114,6 +118,7 @@ impl Blueprint {
         if let Some(name) = self.parameters.keys().find(|name| !values.contains_key(*name)) {
             bail!("the parameter {name} has no value: give it with --parameter {name}=…");
         }
+        rules::check(&self.rules, &values)?;
         let mut kinds: BTreeMap<_, _> =
             self.resources.iter().map(|(name, resource)| (name.clone(), resource.kind.clone())).collect();
         for route in properties::generated_routes(&self.resources) {

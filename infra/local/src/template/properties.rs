@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::parameters::Parameter;
+use super::rules::Rule;
 use super::{Package, scalar};
 
 pub const FUNCTION: &str = "AWS::Serverless::Function";
@@ -49,6 +50,8 @@ pub struct Sections {
     _outputs: Option<IgnoredAny>,
     #[serde(default)]
     pub parameters: BTreeMap<String, Parameter>,
+    #[serde(default)]
+    pub rules: BTreeMap<String, Rule>,
     #[serde(default)]
     pub globals: Map<String, Value>,
     pub resources: BTreeMap<String, Resource>,

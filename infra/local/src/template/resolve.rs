@@ -65,11 +65,21 @@ impl Scope {
                 }
                 _ => bail!("Fn::Sub takes a text, or a text and a map"),
             },
+            ("Fn::Join", Value::Array(arguments)) => match arguments.as_slice() {
+                [Value::String(delimiter), list] => Some(json!(self.join(delimiter, list)?)),
+                _ => bail!("Fn::Join takes a delimiter and a list"),
+            },
             (name, _) if name == "Ref" || name.starts_with("Fn::") => {
                 bail!("the local stack does not know this use of {name}")
             }
             _ => None,
         })
+    }
+
+    fn join(&self, delimiter: &str, list: &Value) -> Result<String> {
+        let items: Vec<String> =
+            serde_json::from_value(self.resolve(list)?).context("Fn::Join joins texts")?;
+        Ok(items.join(delimiter))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/pseudo-parameter-reference.html>
@@ -212,6 +222,13 @@ mod tests {
         assert_eq!(sub(json!(["${x}-${!y}", {"x": {"Ref": "Stage"}}])).unwrap(), "prod-${y}");
         assert!(sub(json!("${Nope}")).unwrap_err().contains("Nope"));
         assert!(sub(json!("${Origins}")).unwrap_err().contains("no text"));
+    }
+
+    #[test]
+    fn lists_are_joined() {
+        let joined = scope().resolve(&json!({"Fn::Join": [",", {"Ref": "Origins"}]})).unwrap();
+        assert_eq!(joined, "a,b");
+        assert!(scope().resolve(&json!({"Fn::Join": [",", {"Ref": "Stage"}]})).is_err());
     }
 
     #[test]

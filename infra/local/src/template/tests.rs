@@ -11,8 +11,14 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn the_projects_template_resolves() {
-    let template =
-        blueprint().resolve(&given(&[("MongoUri", "mongodb://127.0.0.1/"), ("Stage", "test")])).unwrap();
+    let template = blueprint()
+        .resolve(&given(&[
+            ("MongoUri", "mongodb://127.0.0.1/"),
+            ("Stage", "test"),
+            ("Authentication", "off"),
+            ("AllowedOrigins", "https://a.example, https://b.example"),
+        ]))
+        .unwrap();
     let api = template.websocket_api.as_ref().unwrap();
     assert_eq!(api.stage, "test");
     assert!(api.routes["$default"].two_way);
@@ -33,15 +39,35 @@ fn the_projects_template_resolves() {
     assert_eq!(function("SweepStaleFunction").schedules[0].expression, "rate(1 minute)");
     let http = template.http_api.as_ref().unwrap();
     assert!(http.routes.iter().any(|route| route.method == "GET" && route.path == "/api/uploads/{filename}"));
-    assert_eq!(http.cors.as_ref().unwrap().allow_origins, ["*"]);
+    assert_eq!(http.cors.as_ref().unwrap().allow_origins, ["https://a.example", "https://b.example"]);
+    let connect = function("WsConnectFunction");
+    assert_eq!(connect.environment["ALLOWED_ORIGINS"], "https://a.example,https://b.example");
     assert_eq!(template.buckets[0].name, generate.environment["IMAGES_BUCKET"]);
     assert!(template.state_machines[0].substitutions["PollVideoFunctionArn"].ends_with("PollVideoFunction"));
 }
 
 #[test]
 fn a_parameter_without_a_value_is_named() {
-    let error = blueprint().resolve(&BTreeMap::new()).unwrap_err().to_string();
+    let error = blueprint().resolve(&given(&[("Authentication", "off")])).unwrap_err().to_string();
     assert_eq!(error, "the parameter MongoUri has no value: give it with --parameter MongoUri=…");
+}
+
+#[test]
+fn nobody_is_let_in_without_a_word_and_nothing_half_configured_is_started() {
+    let error = |pairs: &[(&str, &str)]| {
+        let all = [pairs, &[("MongoUri", "mongodb://127.0.0.1/")]].concat();
+        blueprint().resolve(&given(&all)).unwrap_err().to_string()
+    };
+    assert!(error(&[]).contains("Authentication has no value"));
+    assert!(error(&[("Authentication", "on")]).contains("Authentication"));
+    let secret = "s".repeat(32);
+    let openid = ("Authentication", "openid");
+    assert!(error(&[openid, ("AuthSecret", &secret)]).contains("TokenIssuer"));
+    let issuer = ("TokenIssuer", "https://issuer.example");
+    assert!(error(&[openid, issuer, ("AuthSecret", &secret)]).contains("TokenAudience"));
+    assert!(error(&[openid, issuer, ("TokenAudience", "board")]).contains("AuthSecret"));
+    assert!(error(&[("Authentication", "secret")]).contains("AuthSecret"));
+    assert!(error(&[("Authentication", "secret"), ("AuthSecret", "short")]).contains("AuthSecret"));
 }
 
 #[test]

@@ -60,7 +60,9 @@ fn intrinsic(tag: &str, argument: Value) -> Result<Value> {
                 .with_context(|| format!("!GetAtt {path} lacks the name of an attribute"))?;
             json!({ "Fn::GetAtt": [resource, attribute] })
         }
-        ("GetAtt" | "Sub", argument) => json!({ format!("Fn::{tag}"): argument }),
+        ("GetAtt" | "Sub" | "Join" | "Equals" | "Not" | "And" | "Or", argument) => {
+            json!({ format!("Fn::{tag}"): argument })
+        }
         (other, _) => bail!("the local stack does not know the tag !{other}"),
     })
 }

@@ -7,6 +7,10 @@ use crate::board::{Board, PNG};
 
 const NINE_AND_A_HALF_MB: usize = 9_961_472;
 
+/// Headers of pictures of one pixel.
+const JPEG: &[u8] = b"\xFF\xD8\xFF\xC0\x00\x0B\x08\x00\x01\x00\x01\x01\x01\x11\x00";
+const WEBP: &[u8] = b"RIFF\x11\x00\x00\x00WEBPVP8L\x05\x00\x00\x00\x2f\x00\x00\x00\x00";
+
 /// A picture of `size` bytes.
 fn large_png(size: usize) -> Vec<u8> {
     let mut content = PNG.to_vec();
@@ -61,9 +65,9 @@ async fn a_picture_goes_up_in_a_form_and_comes_down_again() {
     let answer = board.request(Method::GET, url).header("if-none-match", "\"other\"").send().await.unwrap();
     assert_eq!(answer.status(), 200);
 
-    let jpeg = board.send(board.form(b"\xFF\xD8\xFF\xE0 and so on", "x.png", "image/png")).await.data();
+    let jpeg = board.send(board.form(JPEG, "x.png", "image/png")).await.data();
     assert!(jpeg["image_url"].as_str().unwrap().ends_with(".jpg"));
-    let webp = board.send(board.form(b"RIFF\x10\x00\x00\x00WEBPVP8 ", "x", "image/webp")).await.data();
+    let webp = board.send(board.form(WEBP, "x", "image/webp")).await.data();
     assert!(webp["image_url"].as_str().unwrap().ends_with(".webp"));
     board.send(board.form(b"GIF89a", "x.png", "image/png")).await.refused(415, "UNSUPPORTED_FILE_TYPE");
     board.stop().await;

@@ -44,17 +44,6 @@ impl Outcome {
     }
 }
 
-/// A generation that is about to be claimed.
-#[derive(Debug)]
-pub struct NewGeneration {
-    /// Its id.
-    pub id: GenerationId,
-    /// What a repeat of the request is recognised by.
-    pub idempotency: Option<Idempotency>,
-    /// After which it is given up.
-    pub deadline: Duration,
-}
-
 /// What a repeat of a request is recognised by: hashes of its `Idempotency-Key` and of all that it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Idempotency {
@@ -164,35 +153,6 @@ impl Workspaces {
             generation: stored.video.generation,
             updated_at: timestamp(stored.updated_at),
         }))
-    }
-
-    /// Claims the workspace for a generation: from now on its video is being made, and its last one is gone. The new
-    /// `updated_at`, or `None` where another generation is running, or the workspace isn't there.
-    pub async fn claim(
-        &self,
-        owner: &Owner,
-        id: WorkspaceId,
-        generation: &NewGeneration,
-    ) -> Result<Option<Timestamp>, DatabaseError> {
-        let mut filter = alive(owner, id);
-        filter.insert("video.status", doc! {"$ne": VideoStatus::Generating.as_str()});
-        let idempotency = generation.idempotency.as_ref();
-        let idempotency = idempotency.map(|given| doc! {"key": &given.key, "request": &given.request});
-        let deadline_ms = i64::try_from(generation.deadline.as_millis()).unwrap_or(i64::MAX);
-        let video = doc! {
-            "status": VideoStatus::Generating.as_str(), "task_id": null, "url": null, "error": null,
-            "generation": {
-                "id": generation.id.as_str(),
-                "idempotency": literal(idempotency),
-                "outcome": null,
-                "polled_at": "$$NOW",
-                "deadline_at": {"$add": ["$$NOW", deadline_ms]},
-                "attempt": literal(0),
-            },
-        };
-        // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.
-        let claim = doc! {"$set": {"video": {"$mergeObjects": [video]}, "updated_at": moved_forward()}};
-        self.change(filter, claim).await
     }
 
     /// Ends a running generation. The new `updated_at`, or `None` where it is no longer the workspace's, or has ended.

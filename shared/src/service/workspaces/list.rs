@@ -66,13 +66,13 @@ pub struct Page {
 
 impl Workspaces {
     /// The owner's workspaces after `cursor`, by place, then age: at most `limit`, and only as long as `fits`, which is
-    /// asked about each in turn, says so. A page is never empty while there are workspaces.
+    /// asked about each in turn and may change how it is shown, says so. A page is never empty while there are workspaces.
     pub async fn list(
         &self,
         owner: &Owner,
         cursor: Option<Cursor>,
         limit: Option<usize>,
-        mut fits: impl FnMut(&Workspace) -> bool,
+        mut fits: impl FnMut(&mut Workspace) -> bool,
     ) -> Result<Page, DatabaseError> {
         let mut filter = doc! {"owner": owner.as_str(), "deleted_at": null};
         if let Some(Cursor { order_index, created_at, id }) = cursor {
@@ -98,8 +98,8 @@ impl Workspaces {
         let mut found = find.await?;
         let mut workspaces: Vec<Workspace> = Vec::new();
         while let Some(stored) = found.try_next().await? {
-            let workspace = Workspace::from(stored);
-            let is_full = limit.is_some_and(|limit| workspaces.len() >= limit) || !fits(&workspace);
+            let mut workspace = Workspace::from(stored);
+            let is_full = limit.is_some_and(|limit| workspaces.len() >= limit) || !fits(&mut workspace);
             match workspaces.last() {
                 Some(last) if is_full => {
                     let next = Some(Cursor::after(last));

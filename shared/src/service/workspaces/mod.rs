@@ -9,6 +9,7 @@
 //! - `created_index`: the place that the first answer to its creation named.
 //! - `deleted_at`, `expires_at`: those of a tombstone, which keeps `recent` so that repeats are still recognised.
 
+pub mod claim;
 mod create;
 mod delete;
 mod document;

@@ -1,0 +1,221 @@
+//! Whose connection a frame came on, whether its token is still good, and whether frames come too fast on it (contract §7).
+//!
+//! A process remembers the connections that it has seen, so that most frames cost the database nothing here. It counts their
+//! frames by itself, and adds them to the connection's row only where it sees many of them: frames of one connection are
+//! spread over many processes, and only the row knows them all.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use shared::{
+    model::{Answer, Identity, Timestamp, describe},
+    service::{connections::Connections, database::DatabaseError},
+};
+
+/// How many connections a process remembers before it begins anew: some megabytes at most.
+const MAX_KNOWN: usize = 10_000;
+/// How much may come at once, in seconds of the rate: a board of 200 workspaces that comes back from an afternoon without a
+/// network sends one frame for each.
+const BURST_SECONDS: f64 = 4.0;
+/// How much may come in all before the connection is closed, in seconds of the rate.
+const FLOOD_SECONDS: f64 = 20.0;
+/// Over how many processes the frames of a fast connection are thought to be spread, at most: each passes over the so many-th part
+/// of the rate and of what may come at once in silence.
+const PROCESSES: f64 = 16.0;
+
+/// Why a frame is not even looked at.
+#[derive(Debug)]
+pub enum Refused {
+    /// The connection's token has expired.
+    Expired,
+    /// Nobody knows whose connection it is: its row was lost.
+    Stranger,
+    /// Too many came before it.
+    TooFast {
+        /// Until how many seconds from now.
+        retry_after_seconds: u32,
+        /// Whether it is time to close the connection.
+        is_flood: bool,
+    },
+    /// It can't be told now.
+    Unknown(DatabaseError),
+}
+
+impl Refused {
+    /// What the client is told.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Expired | Self::Stranger => Answer::unauthorized(),
+            Self::TooFast { retry_after_seconds, .. } => Answer::rate_limited(*retry_after_seconds),
+            Self::Unknown(_) => Answer::database_failed(),
+        }
+    }
+}
+
+/// The connections that this process has seen.
+pub struct Sessions {
+    connections: Connections,
+    /// Whether connections have owners of their own.
+    is_guarded: bool,
+    per_second: u32,
+    known: Mutex<HashMap<String, Session>>,
+}
+
+struct Session {
+    identity: Identity,
+    pace: Pace,
+}
+
+impl Sessions {
+    /// Of `connections`, each of which may send `per_second` frames.
+    pub fn new(connections: Connections, is_guarded: bool, per_second: u32) -> Self {
+        Self { connections, is_guarded, per_second, known: Mutex::default() }
+    }
+
+    /// Whose the connection is that a frame came on just now.
+    pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Identity, Refused> {
+        let identity = self.identity(connection_id, now).await?;
+        if identity.has_expired(now) {
+            return Err(Refused::Expired);
+        }
+        let report = self.with(connection_id, |session| session.pace.count(now, self.per_second)).flatten();
+        if let Some(frames) = report {
+            match self.connections.count_frames(connection_id, frames, self.per_second).await {
+                Ok(sent) => {
+                    self.with(connection_id, |session| session.pace.learn(sent, now, self.per_second));
+                }
+                // A bound that can't be checked now bounds nothing: the frame itself is none the worse.
+                Err(error) => tracing::warn!(error = describe(&error), "frames not counted"),
+            }
+        }
+        match self.with(connection_id, |session| session.pace.verdict(now)).flatten() {
+            Some(refused) => Err(refused),
+            None => Ok(identity),
+        }
+    }
+
+    async fn identity(&self, connection_id: &str, now: Timestamp) -> Result<Identity, Refused> {
+        if let Some(identity) = self.with(connection_id, |session| session.identity.clone()) {
+            return Ok(identity);
+        }
+        let identity = if self.is_guarded {
+            let found = self.connections.identity(connection_id).await.map_err(Refused::Unknown)?;
+            found.ok_or(Refused::Stranger)?
+        } else {
+            Identity::default()
+        };
+        let mut known = self.known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        let session = Session { identity: identity.clone(), pace: Pace::new(now) };
+        known.insert(connection_id.to_owned(), session);
+        Ok(identity)
+    }
+
+    fn with<T>(&self, connection_id: &str, look: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        self.known().get_mut(connection_id).map(look)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How fast frames come on a connection, as far as this process sees it.
+struct Pace {
+    /// Frames that the row doesn't know of.
+    unreported: u32,
+    /// The same, less what drains away of them.
+    level: f64,
+    at: Timestamp,
+    /// Until when frames are refused.
+    refused_until: Timestamp,
+    is_flood: bool,
+}
+
+impl Pace {
+    fn new(now: Timestamp) -> Self {
+        Self { unreported: 0, level: 0.0, at: now, refused_until: now, is_flood: false }
+    }
+
+    /// Counts a frame. How many are to be added to the row, if there are enough of them.
+    fn count(&mut self, now: Timestamp, per_second: u32) -> Option<u32> {
+        let rate = f64::from(per_second) / PROCESSES;
+        let drained = seconds_between(self.at, now) * rate;
+        self.level = (self.level - drained).max(0.0) + 1.0;
+        self.at = now;
+        self.unreported += 1;
+        if self.level < rate * BURST_SECONDS {
+            return None;
+        }
+        self.level = 0.0;
+        Some(std::mem::take(&mut self.unreported))
+    }
+
+    /// Takes note that all processes together have `sent` frames that haven't drained away.
+    fn learn(&mut self, sent: f64, now: Timestamp, per_second: u32) {
+        let seconds = sent / f64::from(per_second);
+        #[expect(clippy::cast_possible_truncation, reason = "some seconds")]
+        let wait = ((seconds - BURST_SECONDS).max(0.0) * 1000.0) as i64;
+        self.refused_until = Timestamp::from_millis(now.millis() + wait);
+        self.is_flood = seconds > FLOOD_SECONDS;
+    }
+
+    fn verdict(&self, now: Timestamp) -> Option<Refused> {
+        let left = self.refused_until.millis() - now.millis();
+        let retry_after_seconds = u32::try_from(left.max(0)).unwrap_or(u32::MAX).div_ceil(1000);
+        (left > 0).then_some(Refused::TooFast { retry_after_seconds, is_flood: self.is_flood })
+    }
+}
+
+fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let millis = (later.millis() - earlier.millis()).max(0) as f64;
+    millis / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 64;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + millis)
+    }
+
+    /// How many of `frames`, one each `every` milliseconds, are added to the row, and in how many writes.
+    fn reported(frames: u32, every: i64) -> (u32, usize) {
+        let mut pace = Pace::new(at(0));
+        let reports: Vec<u32> =
+            (0..frames).filter_map(|n| pace.count(at(i64::from(n) * every), RATE)).collect();
+        (reports.iter().sum(), reports.len())
+    }
+
+    #[test]
+    fn who_types_costs_nothing_and_who_floods_is_counted_in_few_writes() {
+        // Three frames a second, all day.
+        assert_eq!(reported(10_000, 333), (0, 0));
+        assert_eq!(reported(1_600, 1), (1_600, 100));
+    }
+
+    #[test]
+    fn what_all_have_sent_decides() {
+        let mut pace = Pace::new(at(0));
+        pace.learn(f64::from(RATE) * BURST_SECONDS, at(0), RATE);
+        assert!(pace.verdict(at(0)).is_none());
+        pace.learn(f64::from(RATE) * (BURST_SECONDS + 1.5), at(0), RATE);
+        let verdict = |pace: &Pace, now| match pace.verdict(at(now)) {
+            Some(Refused::TooFast { retry_after_seconds, is_flood }) => Some((retry_after_seconds, is_flood)),
+            _ => None,
+        };
+        assert_eq!(verdict(&pace, 0), Some((2, false)));
+        assert_eq!(verdict(&pace, 1_000), Some((1, false)));
+        assert_eq!(verdict(&pace, 1_500), None);
+        pace.learn(f64::from(RATE) * (FLOOD_SECONDS + 0.1), at(0), RATE);
+        assert_eq!(verdict(&pace, 0), Some((17, true)));
+    }
+}

@@ -1,0 +1,102 @@
+//! The addresses of pictures, as answers hand them out: signed while authentication is on, so that `<img>` works, which sends
+//! no token (contract §7).
+
+use ring::hmac;
+
+use crate::model::{ImageName, OwnerKey, SignedQuery, Timestamp};
+
+/// Addresses change only this often, so that a page that loads the list again finds its pictures in the browser's cache: 30
+/// minutes. An address lives between one and two of them.
+const STEP_SECONDS: i64 = 30 * 60;
+/// Keeps the key of addresses apart from the secret that it is made of, which may sign tokens too.
+const PURPOSE: &[u8] = b"motionboard: addresses of pictures, 1";
+
+/// How pictures are addressed.
+pub enum Addresses {
+    /// By their name alone: there is nobody to keep them from.
+    Plain,
+    /// With a signature.
+    Signed(hmac::Key),
+}
+
+impl Addresses {
+    /// Signed with a key made of `secret`.
+    pub fn signed_with(secret: &str) -> Self {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Self::Signed(hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref()))
+    }
+
+    /// The `image_url` of a picture.
+    pub fn of(&self, owner: &OwnerKey, name: &ImageName, now: Timestamp) -> String {
+        let Self::Signed(key) = self else { return name.image_url() };
+        let seconds = (now.millis() / 1000 / STEP_SECONDS + 2) * STEP_SECONDS;
+        let expires_at = Timestamp::from_millis(seconds * 1000);
+        let tag = hmac::sign(key, message(owner, name, expires_at).as_bytes());
+        let mut signature = [0; 32];
+        signature.copy_from_slice(tag.as_ref());
+        let query = SignedQuery { owner: owner.clone(), expires_at, signature };
+        format!("{}?{query}", name.image_url())
+    }
+
+    /// Whether `query` makes the address of `name` one that was handed out, and is still good.
+    pub fn is_good(&self, name: &ImageName, query: &SignedQuery, now: Timestamp) -> bool {
+        let Self::Signed(key) = self else { return false };
+        let message = message(&query.owner, name, query.expires_at);
+        now < query.expires_at && hmac::verify(key, message.as_bytes(), &query.signature).is_ok()
+    }
+}
+
+/// All that an address says. None of its parts can hold a line's end.
+fn message(owner: &OwnerKey, name: &ImageName, expires_at: Timestamp) -> String {
+    format!("{owner}\n{name}\n{}", expires_at.millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ImageKind, Owner};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_766_534_460_000);
+
+    fn later(minutes: i64) -> Timestamp {
+        Timestamp::from_millis(NOW.millis() + minutes * 60_000)
+    }
+
+    fn query_of(address: &str) -> SignedQuery {
+        address.split_once('?').unwrap().1.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_is_good_for_half_an_hour_at_least_and_an_hour_at_most() {
+        let addresses = Addresses::signed_with("secret");
+        let (owner, name) = ("alice".parse::<Owner>().unwrap().key(), ImageName::random(ImageKind::Png));
+        let address = addresses.of(&owner, &name, NOW);
+        assert_eq!(ImageName::from_image_url(&address).as_ref(), Ok(&name));
+        let query = query_of(&address);
+        assert!(addresses.is_good(&name, &query, NOW) && addresses.is_good(&name, &query, later(30)));
+        assert!(!addresses.is_good(&name, &query, later(60)));
+        // The list, loaded again, says the same: the browser has the picture already.
+        assert_eq!(addresses.of(&owner, &name, later(28)), address);
+        assert_ne!(addresses.of(&owner, &name, later(30)), address);
+    }
+
+    #[test]
+    fn nothing_of_an_address_can_be_exchanged() {
+        let addresses = Addresses::signed_with("secret");
+        let (alice, bob) = ("alice".parse::<Owner>().unwrap().key(), "bob".parse::<Owner>().unwrap().key());
+        let name = ImageName::random(ImageKind::Png);
+        let query = query_of(&addresses.of(&alice, &name, NOW));
+        assert!(!addresses.is_good(&ImageName::random(ImageKind::Png), &query, NOW));
+        assert!(!addresses.is_good(&name, &SignedQuery { owner: bob, ..query.clone() }, NOW));
+        assert!(!addresses.is_good(&name, &SignedQuery { expires_at: later(600), ..query.clone() }, NOW));
+        assert!(!addresses.is_good(&name, &SignedQuery { signature: [0; 32], ..query.clone() }, NOW));
+        assert!(!Addresses::signed_with("other").is_good(&name, &query, NOW));
+        assert!(!Addresses::Plain.is_good(&name, &query, NOW));
+    }
+
+    #[test]
+    fn where_nobody_is_kept_out_an_address_is_a_name() {
+        let name = ImageName::random(ImageKind::Png);
+        assert_eq!(Addresses::Plain.of(&Owner::default().key(), &name, NOW), name.image_url());
+    }
+}
