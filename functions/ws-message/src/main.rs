@@ -106,11 +106,10 @@ impl App {
         }
     }
 
-    /// Closes a connection that is of no more use: its client connects anew, or should not. One whose token has expired is left
-    /// to the sweep, so that its client gets to know why.
+    /// Closes a connection that floods. What nobody may use any more is left to the sweep, so that its client gets to know why.
     async fn turn_away(&self, connection_id: &str, refused: &Refused) {
         let closed = match refused {
-            Refused::Stranger => self.pusher.close(connection_id).await,
+            Refused::Stranger => self.connections.condemn(connection_id).await,
             Refused::TooFast { is_flood: true, .. } => {
                 tracing::warn!(connection_id, "connection closed for flooding");
                 self.pusher.close_flooding(connection_id).await

@@ -73,7 +73,13 @@ impl Tokens {
         let owner = claims.get(&self.owner_claim).and_then(Value::as_str);
         let owner = owner.and_then(|owner| owner.parse().ok()).ok_or(TokenError::Refused("no owner"))?;
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Refused("no expiry"))?;
-        Ok(Identity { owner, expires_at: Some(end_of(expires)) })
+        let identity = Identity { owner, expires_at: Some(end_of(expires)) };
+        // To the millisecond, as frames and the sweep will ask: the crate counts whole seconds.
+        if identity.has_expired(Timestamp::now()) {
+            Err(TokenError::Refused("expired"))
+        } else {
+            Ok(identity)
+        }
     }
 }
 

@@ -137,6 +137,19 @@ impl Connections {
         }))
     }
 
+    /// Has the next sweep close a connection that there is no row of: it is open, but nobody knows whose it is.
+    pub async fn condemn(&self, id: &str) -> Result<(), DatabaseError> {
+        let now = DateTime::now();
+        let expires_at = DateTime::from_millis(now.timestamp_millis().saturating_add(millis(LIFE)));
+        let row = doc! {"connected_at": now, "token_expires_at": now, "expires_at": expires_at};
+        let written = self.0.update_one(doc! {"_id": id}, doc! {"$setOnInsert": row}).upsert(true);
+        match written.write_concern(WriteConcern::nodes(1)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_duplicate_key(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Adds `frames` to what a connection has sent, of which `per_second` drain away each second: how many that leaves. Nothing
     /// is left of a connection that isn't open.
     pub async fn count_frames(&self, id: &str, frames: u32, per_second: u32) -> Result<f64, DatabaseError> {

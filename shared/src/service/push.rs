@@ -22,6 +22,9 @@ const CONCURRENT_POSTS: usize = 32;
 /// How long all posts of one event may take together: the sender waits for them.
 const TIME_FOR_ALL: Duration = Duration::from_secs(1);
 
+/// How long a close may take: nobody waits for it but the sweep.
+const TIME_TO_CLOSE: Duration = Duration::from_secs(5);
+
 /// Tells connections what happened. What can't be told is logged and never fails what it is about: a client loads the
 /// list again after it was away.
 #[derive(Clone, Debug)]
@@ -128,7 +131,10 @@ impl Pusher {
     /// Ends the socket: whether it has ended. If not, its row stays, so that the next sweep tries again; the row's own end comes
     /// with its time to live.
     async fn cut(&self, id: &str) -> bool {
-        match self.client.delete_connection().connection_id(id).send().await {
+        let patience = TimeoutConfig::builder().operation_timeout(TIME_TO_CLOSE).build();
+        let patience = aws_sdk_apigatewaymanagement::config::Builder::new().timeout_config(patience);
+        let delete = self.client.delete_connection().connection_id(id);
+        match delete.customize().config_override(patience).send().await {
             Ok(_) => true,
             Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => true,
             Err(error) => {

@@ -10,7 +10,7 @@ mod resolve;
 mod resources;
 mod rules;
 mod scalar;
-mod yaml;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::socket::Socket;
+use crate::{api::check_answer, socket::Socket};
 
 /// The picture of the tests: it begins like a PNG, and that is all that anybody looks at.
 pub const PNG: &[u8] =
@@ -34,7 +34,7 @@ pub struct Board {
     stack: Stack,
     http: reqwest::Client,
     database: mongodb::Database,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// What the API answered.
@@ -168,7 +168,12 @@ impl Board {
             .build()
             .unwrap();
         let stack = Stack::start(config).await.unwrap();
-        Self { stack, http, database: client.database(&name), _data: data }
+        Self { stack, http, database: client.database(&name), data }
+    }
+
+    /// Where the stack keeps its data.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Stops the stack, and forgets its database.
@@ -225,8 +230,16 @@ impl Board {
         self.http.request(method, self.url(path))
     }
 
+    /// Sends a request. What comes back must be as the description of the API says.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::read(request.send().await.unwrap()).await
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let is_api = request.url().as_str().starts_with(&self.stack.url());
+        let answer = Answer::read(self.http.execute(request).await.unwrap()).await;
+        if is_api {
+            check_answer(&method, &path, answer.status, &answer.body);
+        }
+        answer
     }
 
     pub async fn get(&self, path: &str) -> Answer {

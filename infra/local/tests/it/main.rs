@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by a panic.
 
+mod api;
 mod board;
+mod issuer;
+mod member;
 mod program;
 mod socket;
 mod studio;
 
+mod bounds;
 mod connections;
 mod deaths;
 mod documents;
@@ -15,9 +19,11 @@ mod faults;
 mod generation;
 mod images;
 mod leaks;
+mod owners;
 mod process;
 mod rest;
 mod suggestions;
+mod tokens;
 mod workspace_frames;
 mod workspace_order;
 mod workspace_sync;

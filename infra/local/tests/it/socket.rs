@@ -14,6 +14,8 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
+use crate::api::{Sender, check_frame};
+
 /// Longer than anything that comes takes: only what never comes waits for so long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,7 +66,11 @@ impl Socket {
     pub async fn try_next(&mut self) -> Option<Value> {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("no frame came")?.ok()? {
-                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).ok()?;
+                    check_frame(Sender::Server, &frame);
+                    return Some(frame);
+                }
                 Message::Close(_) => return None,
                 _ => {}
             }
@@ -76,17 +82,25 @@ impl Socket {
         loop {
             let message = timeout(PATIENCE, self.stream.next()).await.expect("no frame came");
             match message.expect("closed").unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).unwrap();
+                    check_frame(Sender::Server, &frame);
+                    return frame;
+                }
                 Message::Close(frame) => panic!("closed: {frame:?}"),
                 _ => {}
             }
         }
     }
 
-    /// Sends `frame` as it is, and waits for what carries its `request_id`.
+    /// Sends `frame` as it is, and waits for what carries its `request_id`. What is carried out must be described as well.
     pub async fn exchange(&mut self, frame: &Value) -> Value {
         self.send(frame).await;
-        self.answer_to(frame["request_id"].as_str().unwrap()).await
+        let answer = self.answer_to(frame["request_id"].as_str().unwrap()).await;
+        if answer["type"] != "error" {
+            check_frame(Sender::Client, frame);
+        }
+        answer
     }
 
     pub async fn answer_to(&mut self, request_id: &str) -> Value {

@@ -1,0 +1,320 @@
+//! Contract §7: what an owner may ask for, and what becomes of who asks for more.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use futures_util::future::join_all;
+use mongodb::bson::doc;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    board::{Answer, Board, PNG},
+    member::{Member, token},
+    socket::{PATIENCE, Socket},
+};
+
+/// That this is the limit `limit`, with a time to come back of at most `most` seconds.
+#[track_caller]
+fn assert_exhausted(answer: Answer, limit: &str, most: u64) {
+    let header: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    let details = answer.refused(429, "RATE_LIMITED");
+    assert_eq!(details, json!({"limit": limit, "retry_after_seconds": header}));
+    assert!((1..=most).contains(&header), "{header}");
+}
+
+/// What comes of `tries` of something of which there are `most` in a minute, an hour or a day: so much is done, and the rest is
+/// refused. Should the clock pass into the next one meanwhile, as much may be done again.
+#[track_caller]
+fn assert_bounded(answers: Vec<Answer>, most: usize, limit: &str, window: u64) {
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!((most..=2 * most).contains(&done.len()), "{} done", done.len());
+    assert!(!refused.is_empty());
+    for answer in refused {
+        assert_exhausted(answer, limit, window);
+    }
+}
+
+async fn workspaces(member: &Member<'_>, count: usize) -> Vec<String> {
+    let mut socket = member.connect().await;
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.push(socket.create().await);
+    }
+    ids
+}
+
+#[tokio::test]
+async fn only_so_many_videos_are_made_at_the_same_time() {
+    let board = Board::guarded_with(&[("GenerationsAtOnce", "3")]).await;
+    let (alice, bob) = (board.member("alice"), board.member("bob"));
+    let (ids, image) = (workspaces(&alice, 8).await, alice.upload(PNG).await);
+    // Simultaneously, so that a count before the claim would let more pass.
+    let answers = join_all(ids.iter().map(|id| alice.generate(id, &image, "#stall"))).await;
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!((done.len(), refused.len()), (3, 5));
+    for answer in refused {
+        assert_exhausted(answer, "generations_at_once", 30);
+    }
+    assert_eq!(board.vendor_tasks().await.len(), 3);
+    // Who was refused is as before, and may try again when another is done; another owner isn't concerned.
+    let listed = alice.workspaces().await;
+    let with =
+        |status: &str| listed.iter().filter(|workspace| workspace["video"]["status"] == status).count();
+    assert_eq!((with("generating"), with("pending")), (3, 5));
+    let (his, his_image) = (workspaces(&bob, 1).await, bob.upload(PNG).await);
+    bob.generate(&his[0], &his_image, "#stall").await.data();
+    let running = listed.iter().find(|workspace| workspace["video"]["status"] == "generating").unwrap();
+    let waiting = listed.iter().find(|workspace| workspace["video"]["status"] == "pending").unwrap();
+    let mut socket = alice.connect().await;
+    socket.expect("workspace.delete", json!({"workspace_id": running["_id"]}), "workspace.deleted").await;
+    alice.generate(waiting["_id"].as_str().unwrap(), &image, "#stall").await.data();
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn only_so_many_videos_are_begun_in_a_day() {
+    let board = Board::guarded_with(&[("GenerationsPerDay", "2"), ("GenerationsAtOnce", "100")]).await;
+    let (alice, bob) = (board.member("alice"), board.member("bob"));
+    let (ids, image) = (workspaces(&alice, 6).await, alice.upload(PNG).await);
+    let body =
+        |id: &str| json!({"workspace_id": id, "image_url": image, "params": {"motion_prompt": "#stall"}});
+    let keyed = |id: &str, key: &str| {
+        alice.request(Method::POST, "/api/generate/video").header("idempotency-key", key).json(&body(id))
+    };
+    // What is no new generation isn't counted: what can't be, and a repeat.
+    alice.generate("xxx", &image, "").await.refused(404, "WORKSPACE_NOT_FOUND");
+    let first = board.send(keyed(&ids[0], "k")).await.data();
+    assert_eq!(board.send(keyed(&ids[0], "k")).await.data(), first);
+    alice.generate(&ids[0], &image, "").await.refused(409, "VIDEO_IN_PROGRESS");
+    let rest = join_all(ids[1..].iter().map(|id| alice.generate(id, &image, "#stall"))).await;
+    let tasks = rest.iter().filter(|answer| answer.status == 200).count() + 1;
+    assert_bounded(rest, 1, "generations_per_day", 24 * 60 * 60);
+    assert_eq!(board.vendor_tasks().await.len(), tasks);
+    // A refusal is not remembered under a key, and the repeat of what was accepted is still answered.
+    assert_eq!(board.send(keyed(&ids[0], "k")).await.data(), first);
+    let (his, his_image) = (workspaces(&bob, 1).await, bob.upload(PNG).await);
+    bob.generate(&his[0], &his_image, "").await.data();
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn only_so_many_suggestions_are_made_in_a_minute() {
+    let board = Board::guarded_with(&[("SuggestionsPerMinute", "2")]).await;
+    let (alice, bob) = (board.member("alice"), board.member("bob"));
+    let id = workspaces(&alice, 1).await.remove(0);
+    let question = |id: &str| json!({"workspace_id": id, "user_input": "优化运镜"});
+    alice.post("/api/ai/suggest", &question("xxx")).await.refused(404, "WORKSPACE_NOT_FOUND");
+    let mine = question(&id);
+    let answers = join_all((0..6).map(|_| alice.post("/api/ai/suggest", &mine))).await;
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_bounded(answers, 2, "suggestions_per_minute", 60);
+    assert_eq!(alice.workspaces().await[0]["ai_collaboration"].as_array().unwrap().len(), done);
+    let his = workspaces(&bob, 1).await.remove(0);
+    bob.post("/api/ai/suggest", &question(&his)).await.data();
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn only_so_much_is_uploaded_in_an_hour() {
+    let board = Board::guarded_with(&[("UploadsPerHour", "4")]).await;
+    let (alice, bob) = (board.member("alice"), board.member("bob"));
+    alice.form(b"GIF89a").await.refused(415, "UNSUPPORTED_FILE_TYPE");
+    let permission = json!({"content_type": "image/png", "size": 100});
+    let forms = join_all((0..5).map(|_| alice.form(PNG))).await;
+    let permissions = join_all((0..5).map(|_| alice.post("/api/upload/image", &permission))).await;
+    assert_bounded(forms.into_iter().chain(permissions).collect(), 4, "uploads_per_hour", 60 * 60);
+    bob.upload(PNG).await;
+    board.stop().await;
+}
+
+/// Where an owner's pictures are on this machine.
+fn pictures(board: &Board, image_url: &str) -> PathBuf {
+    let key = image_url.split("owner=").nth(1).unwrap().split('&').next().unwrap();
+    board.data().join("s3/local-imagesbucket/uploads").join(key)
+}
+
+#[tokio::test]
+async fn only_so_many_bytes_are_kept() {
+    let board = Board::guarded_with(&[("BytesPerOwner", "100000")]).await;
+    let (alice, bob) = (board.member("alice"), board.member("bob"));
+    let picture = |size: usize| {
+        let mut content = PNG.to_vec();
+        content.resize(size, 7);
+        content
+    };
+    let first = alice.upload(&picture(60_000)).await;
+    assert_exhausted(alice.form(&picture(60_000)).await, "bytes_per_owner", 3600);
+    alice.upload(&picture(40_000)).await;
+    assert_exhausted(alice.form(&picture(100)).await, "bytes_per_owner", 3600);
+    bob.upload(&picture(60_000)).await;
+    // What was removed, by a rule of the bucket perhaps, counts no more; nor does what was announced and never came.
+    let name = first.split_once('?').unwrap().0.rsplit('/').next().unwrap();
+    std::fs::remove_file(pictures(&board, &first).join(name)).unwrap();
+    let permission = json!({"content_type": "image/png", "size": 60_000});
+    alice.post("/api/upload/image", &permission).await.data();
+    alice.upload(&picture(60_000)).await;
+    assert_exhausted(alice.form(&picture(100)).await, "bytes_per_owner", 3600);
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn only_so_many_connections_are_open() {
+    let board = Board::guarded_with(&[("ConnectionsPerOwner", "3")]).await;
+    let url = board.websocket_url_with(&token("alice"));
+    let tries = join_all((0..8).map(|_| Socket::try_connect(&url))).await;
+    let (open, refused): (Vec<_>, Vec<_>) = tries.into_iter().partition(Result::is_ok);
+    // Of those that come at once, some may see each other and go both. None is one too many.
+    assert!((1..=3).contains(&open.len()), "{} open", open.len());
+    for error in refused.into_iter().filter_map(Result::err) {
+        assert!(error.to_string().contains("429"), "{error}");
+    }
+    let mut open: Vec<Socket> = open.into_iter().filter_map(Result::ok).collect();
+    while open.len() < 3 {
+        open.push(Socket::connect(&url).await);
+    }
+    assert!(Socket::try_connect(&url).await.is_err_and(|error| error.to_string().contains("429")));
+    board.member("bob").connect().await.create().await;
+    // Those that are refused are nobody's, and one that goes makes room for another.
+    assert_eq!(board.rows("connections").count_documents(doc! {"owner": "alice"}).await.unwrap(), 3);
+    open.remove(0).close().await;
+    let again = async {
+        loop {
+            if let Ok(socket) = Socket::try_connect(&url).await {
+                break socket;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("no room").create().await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_floods_is_told_so_and_closed_and_spoils_nothing() {
+    let board = Board::guarded_with(&[("FramesPerSecond", "5")]).await;
+    let (mallory, alice) = (board.member("mallory"), board.member("alice"));
+    let mut flooding = mallory.connect().await;
+    let mut calm = alice.connect().await;
+    let (target, id) = (flooding.create().await, calm.create().await);
+    let (mut confirmed, mut limited) = (BTreeSet::new(), 0);
+    let mut seen = Vec::new();
+    // It doesn't wait for answers.
+    for n in 1..=400 {
+        let update = json!({"workspace_id": target, "updates": {(format!("form_data.n{n}")): n}});
+        let frame = flooding.frame("workspace.update", update);
+        if flooding.try_send(&frame).await.is_none() {
+            break;
+        }
+    }
+    while let Some(frame) = flooding.try_next().await {
+        seen.push(frame);
+    }
+    for frame in &seen {
+        match frame["type"].as_str() {
+            Some("workspace.sync_confirm") => {
+                // Requests are numbered from the creation on.
+                let number: u32 = frame["request_id"].as_str().unwrap()[1..].parse().unwrap();
+                confirmed.insert(number - 1);
+            }
+            Some("error") if frame["data"]["code"] == "RATE_LIMITED" => {
+                assert!(frame["data"]["context"]["retry_after_seconds"].as_u64().unwrap() >= 1);
+                limited += 1;
+            }
+            _ => panic!("{frame}"),
+        }
+    }
+    assert!(limited > 0, "{} confirmed, none refused", confirmed.len());
+    // At once come four seconds' worth, and as much again may be under way in processes that don't know of each other yet.
+    assert!(confirmed.len() < 100, "{} confirmed", confirmed.len());
+    let form = mallory.workspaces().await[0]["form_data"].clone();
+    for n in &confirmed {
+        assert_eq!(form[format!("n{n}")], *n, "acknowledged and not stored");
+    }
+    // It doesn't come back at once to go on, and nobody else has noticed anything.
+    let url = board.websocket_url_with(&token("mallory"));
+    assert!(Socket::try_connect(&url).await.is_err_and(|error| error.to_string().contains("429")));
+    calm.update(&id, json!({"form_data.x": 1})).await;
+    calm.assert_no_push().await;
+    alice.connect().await.create().await;
+    board.stop().await;
+}
+
+/// The header of a PNG of this size.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut content = PNG.to_vec();
+    content[16..20].copy_from_slice(&width.to_be_bytes());
+    content[20..24].copy_from_slice(&height.to_be_bytes());
+    content
+}
+
+/// A JPEG with this much metadata before its size.
+fn jpeg(metadata: usize, width: u16, height: u16) -> Vec<u8> {
+    let mut content = b"\xFF\xD8".to_vec();
+    for _ in 0..metadata.div_ceil(60_000) {
+        content.extend(b"\xFF\xE1\xEA\x62");
+        content.resize(content.len() + 60_000, 0);
+    }
+    content.extend(b"\xFF\xC0\x00\x0B\x08");
+    content.extend(height.to_be_bytes());
+    content.extend(width.to_be_bytes());
+    content.extend(b"\x01\x01\x11\x00");
+    content
+}
+
+/// Puts a picture straight into the store: its `image_url`.
+async fn put(board: &Board, content: Vec<u8>, content_type: &str) -> String {
+    let announced = json!({"content_type": content_type, "size": content.len()});
+    let permission = board.post("/api/upload/image", &announced).await.data();
+    let upload = &permission["upload"];
+    let mut request = board.request(Method::PUT, upload["url"].as_str().unwrap());
+    for (name, value) in upload["headers"].as_object().unwrap() {
+        request = request.header(name, value.as_str().unwrap());
+    }
+    assert_eq!(request.body(content).send().await.unwrap().status(), 200);
+    permission["image_url"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn pictures_of_impossible_sizes_are_refused_by_their_headers() {
+    let bounds = [("MinImageSide", "300"), ("MaxImageSide", "6000"), ("MaxImageRatio", "2.5")];
+    let board = Board::start_with(|config| {
+        for (name, value) in bounds {
+            config.parameters.insert(name.to_owned(), value.to_owned());
+        }
+    })
+    .await;
+    let id = board.connect().await.create().await;
+    let generate = async |image_url: &str| {
+        board.post("/api/generate/video", &json!({"workspace_id": id, "image_url": image_url})).await
+    };
+    for (width, height) in [(50_000, 50_000), (u32::MAX, u32::MAX), (6_001, 6_000), (299, 400), (300, 751)] {
+        board.send(board.form(&png(width, height), "x", "image/png")).await.invalid("image");
+        // What goes straight to the store is looked at when it is used, and changes nothing.
+        let url = put(&board, png(width, height), "image/png").await;
+        generate(&url).await.invalid("image_url");
+    }
+    for broken in
+        [&png(640, 480)[..20], b"\xFF\xD8\xFF\xE0 and so on", b"RIFF\x10\x00\x00\x00WEBPnone\0\0\0\0\0\0"]
+    {
+        board.send(board.form(broken, "x", "image/png")).await.refused(415, "UNSUPPORTED_FILE_TYPE");
+        let url = put(&board, broken.to_vec(), "image/jpeg").await;
+        generate(&url).await.refused(415, "UNSUPPORTED_FILE_TYPE");
+    }
+    assert_eq!(board.workspace(&id).await["video"]["status"], "pending");
+    assert_eq!(board.vendor_tasks().await.len(), 0);
+
+    board.send(board.form(&jpeg(200_000, 640, 480), "x", "image/jpeg")).await.data();
+    let url = put(&board, jpeg(200_000, 640, 480), "image/jpeg").await;
+    generate(&url).await.data();
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused_by_a_board_as_it_comes() {
+    let board = Board::start().await;
+    board.send(board.form(&png(8_193, 8_193), "x", "image/png")).await.invalid("image");
+    board.send(board.form(&png(8_192, 8_192), "x", "image/png")).await.data();
+    let details: Value =
+        board.send(board.form(&png(1, 101), "x", "image/png")).await.refused(400, "INVALID_PARAMS");
+    assert_eq!(details["field"], "image");
+    board.stop().await;
+}
