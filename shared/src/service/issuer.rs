@@ -85,8 +85,10 @@ impl Issuer {
         let mut cache = self.cache.lock().await;
         let age = cache.fetched_at.map(|fetched_at| now.millis() - fetched_at.millis());
         let is_wanted = match age {
-            None => true,
-            Some(age) => (age >= FRESH || cache.find(id).is_none()) && now.millis() >= cache.next_look,
+            Some(age) if age < USABLE => {
+                (age >= FRESH || cache.find(id).is_none()) && now.millis() >= cache.next_look
+            }
+            _ => true,
         };
         if is_wanted {
             // The very first look is followed by another as soon as it is wanted.
@@ -160,4 +162,134 @@ fn usable(key: &Jwk) -> Option<SigningKey> {
     let is_for_this = key.common.key_algorithm.is_none_or(|algorithm| algorithm == named);
     let key = DecodingKey::from_jwk(key).ok()?;
     (is_for_signatures && is_for_this).then_some(SigningKey { algorithm, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex as StdMutex};
+
+    use serde_json::json;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const T0: i64 = 1_766_534_400_000;
+
+    /// What an issuer on this machine answers, and how often its keys were asked for.
+    #[derive(Default)]
+    struct Answers {
+        keys: Option<Value>,
+        issuer: Option<String>,
+        looks: usize,
+    }
+
+    fn key(id: &str) -> Value {
+        json!({"kty": "EC", "crv": "P-256", "kid": id, "x": "AAAA", "y": "AAAA"})
+    }
+
+    async fn issuer(keys: Value) -> (Issuer, Arc<StdMutex<Answers>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers = Arc::new(StdMutex::new(Answers { keys: Some(keys), ..Answers::default() }));
+        let (served, base) = (Arc::clone(&answers), url.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap_or_default();
+                let body = {
+                    let mut answers = served.lock().unwrap();
+                    let issuer = answers.issuer.clone().unwrap_or_else(|| base.clone());
+                    if request[..length].starts_with(b"GET /keys ") {
+                        answers.looks += 1;
+                        answers.keys.as_ref().map(|keys| json!({"keys": keys}))
+                    } else {
+                        Some(json!({"issuer": issuer, "jwks_uri": format!("{base}/keys")}))
+                    }
+                };
+                let (status, body) = match body {
+                    Some(body) => ("200 OK", body.to_string()),
+                    None => ("500 Down", String::new()),
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        (Issuer::new(url).unwrap(), answers)
+    }
+
+    async fn knows(issuer: &Issuer, id: &str, at: i64) -> Option<bool> {
+        issuer.key(Some(id), Timestamp::from_millis(T0 + at)).await.ok().map(|key| key.is_some())
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_once_an_hour() {
+        let (issuer, answers) = issuer(json!([key("a")])).await;
+        for at in [0, 1, FRESH - 1] {
+            assert_eq!(knows(&issuer, "a", at).await, Some(true));
+        }
+        assert_eq!(answers.lock().unwrap().looks, 1);
+        answers.lock().unwrap().keys = Some(json!([key("b")]));
+        // A key that was withdrawn is taken until then, and no longer.
+        assert_eq!(knows(&issuer, "a", FRESH).await, Some(false));
+        assert_eq!(answers.lock().unwrap().looks, 2);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_key_is_looked_for_at_once_and_then_only_now_and_then() {
+        let (issuer, answers) = issuer(json!([key("a")])).await;
+        assert_eq!(knows(&issuer, "a", 0).await, Some(true));
+        answers.lock().unwrap().keys = Some(json!([key("a"), key("b")]));
+        assert_eq!(knows(&issuer, "b", 1).await, Some(true));
+        answers.lock().unwrap().keys = Some(json!([key("a"), key("b"), key("c")]));
+        assert_eq!(knows(&issuer, "c", COOLDOWN).await, Some(false));
+        assert_eq!(knows(&issuer, "c", COOLDOWN + 1).await, Some(true));
+        assert_eq!(answers.lock().unwrap().looks, 3);
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_a_bad_day_of_their_issuer_and_no_more() {
+        let (issuer, answers) = issuer(json!([key("a")])).await;
+        assert_eq!(knows(&issuer, "a", 0).await, Some(true));
+        answers.lock().unwrap().keys = None;
+        assert_eq!(knows(&issuer, "a", USABLE - 1).await, Some(true));
+        for at in [USABLE, USABLE + 1] {
+            assert_eq!(knows(&issuer, "a", at).await, None);
+        }
+        answers.lock().unwrap().keys = Some(json!([key("a")]));
+        assert_eq!(knows(&issuer, "a", USABLE + 2).await, Some(true));
+    }
+
+    #[tokio::test]
+    async fn only_keys_for_signatures_of_the_two_kinds_are_taken() {
+        let mut keys = vec![key("good")];
+        let odd = [("use", "enc"), ("alg", "ES384"), ("crv", "P-384"), ("kty", "what"), ("x", "!")];
+        for (name, value) in odd {
+            let mut other = key(name);
+            other[name] = json!(value);
+            keys.push(other);
+        }
+        keys.push(json!({"kty": "oct", "kid": "secret", "k": "AAAA"}));
+        let (issuer, _) = issuer(json!(keys)).await;
+        assert_eq!(knows(&issuer, "good", 0).await, Some(true));
+        for name in odd.map(|(name, _)| name).into_iter().chain(["secret"]) {
+            assert_eq!(knows(&issuer, name, 0).await, Some(false), "{name}");
+        }
+        // The only one that is left needs no name.
+        assert!(issuer.key(None, Timestamp::from_millis(T0)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn another_issuers_document_is_not_believed() {
+        let (issuer, answers) = issuer(json!([key("a")])).await;
+        answers.lock().unwrap().issuer = Some("https://evil.example".to_owned());
+        let refused = issuer.key(Some("a"), Timestamp::from_millis(T0)).await;
+        assert!(matches!(refused, Err(IssuerError::Stranger)));
+        assert_eq!(answers.lock().unwrap().looks, 0);
+    }
 }
