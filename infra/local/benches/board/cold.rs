@@ -20,6 +20,7 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 use local::template::Blueprint;
+use mongodb::bson::doc;
 use serde_json::{Value, json};
 use tokio::{
     process::{Child, Command},
@@ -30,6 +31,8 @@ use crate::{
     Bench,
     client::Client,
     figures::{Samples, Table, mb, ms},
+    load::OWNER,
+    owner::{SECRET, handshake, token},
     process::resident,
 };
 
@@ -125,8 +128,13 @@ pub async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     table.row("exec to first /next, list-workspaces", "< 15 ms", format!("p50 {}", ms(ready.p50())));
     table.row("exec to first answer of a list", "< 25 ms", format!("p50 {}", ms(answered.p50())));
 
-    let client = Client::connect(&bench.stack.websocket_url(), mpsc::unbounded_channel().0).await?;
+    let url = handshake(&bench.stack.websocket_url(), OWNER);
+    let client = Client::connect(&url, mpsc::unbounded_channel().0).await?;
     let id = client.create().await;
+    // The connection of the events, which no gateway has.
+    let rows = bench.database.collection("connections");
+    let now = mongodb::bson::DateTime::now();
+    rows.insert_one(doc! {"_id": "bench", "owner": OWNER, "connected_at": now, "last_seen": now}).await?;
     for name in ["list-workspaces", "ws-message"] {
         let mut process = Process::start(binary(bench, name)?, &environment).await?;
         for n in 0..100 {
@@ -170,6 +178,22 @@ fn environment(bench: &Bench) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("MONGODB_URI", uri),
         ("MONGODB_DATABASE", text(bench.database.name())),
+        ("AUTHENTICATION", text("secret")),
+        ("AUTH_SECRET", text(SECRET)),
+        ("TOKEN_ISSUER", text("")),
+        ("TOKEN_AUDIENCE", text("")),
+        ("TOKEN_OWNER_CLAIM", text("sub")),
+        ("ALLOWED_ORIGINS", text("*")),
+        ("MIN_IMAGE_SIDE", text("1")),
+        ("MAX_IMAGE_SIDE", text("8192")),
+        ("MAX_IMAGE_RATIO", text("100")),
+        ("GENERATIONS_AT_ONCE", text("5")),
+        ("GENERATIONS_PER_DAY", text("100")),
+        ("SUGGESTIONS_PER_MINUTE", text("20")),
+        ("UPLOADS_PER_HOUR", text("200")),
+        ("BYTES_PER_OWNER", text("10737418240")),
+        ("CONNECTIONS_PER_OWNER", text("100")),
+        ("FRAMES_PER_SECOND", text("50")),
         ("IMAGES_BUCKET", text("bench")),
         ("WEBSOCKET_API_URL", text("http://127.0.0.1:1/bench")),
         ("STATE_MACHINE_ARN", text("arn:aws:states:us-east-1:000000000000:stateMachine:bench")),
@@ -193,7 +217,7 @@ fn environment(bench: &Bench) -> BTreeMap<&'static str, String> {
 fn list_event() -> Value {
     json!({
         "version": "2.0", "routeKey": "GET /api/workspaces", "rawPath": "/api/workspaces", "rawQueryString": "",
-        "headers": {"host": "localhost"}, "isBase64Encoded": false,
+        "headers": {"host": "localhost", "authorization": format!("Bearer {}", token(OWNER))}, "isBase64Encoded": false,
         "requestContext": {
             "accountId": "0", "apiId": "bench", "domainName": "localhost", "domainPrefix": "localhost",
             "http": {

@@ -19,6 +19,7 @@ use crate::{
     bare::Bare,
     client::{Client, PATIENCE},
     figures::{Samples, Table, ms},
+    owner::{handshake, token},
 };
 
 pub const CONNECTIONS: usize = 16;
@@ -91,19 +92,15 @@ pub async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn client(bench: &Bench) -> anyhow::Result<Client> {
-    Client::connect(&bench.stack.websocket_url(), mpsc::unbounded_channel().0).await
-}
+/// Whose the board is where one owner has it all.
+pub const OWNER: &str = "bench";
 
-/// Gives each open connection an owner of its own, whom nobody tells anything: there are no others yet.
-async fn part_owners(bench: &Bench) -> anyhow::Result<()> {
-    let rows = bench.database.collection::<mongodb::bson::Document>("connections");
-    rows.update_many(doc! {}, vec![doc! {"$set": {"owner": {"$concat": ["bench ", "$_id"]}}}]).await?;
-    Ok(())
+async fn client(bench: &Bench, owner: &str) -> anyhow::Result<Client> {
+    Client::connect(&handshake(&bench.stack.websocket_url(), owner), mpsc::unbounded_channel().0).await
 }
 
 pub async fn updates(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::Result<()> {
-    let one = client(bench).await?;
+    let one = client(bench, OWNER).await?;
     let id = one.create().await;
     let alone = sequentially(async |n| one.update(&id, n).await).await;
     let times = alone.p50().as_secs_f64() / bare.one.p50().as_secs_f64();
@@ -111,12 +108,11 @@ pub async fn updates(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::R
     table.row("workspace.update, 1 connection", "p50 ≤ 2 × bare", figures);
 
     let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let client = client(bench).await?;
+    for n in 0..CONNECTIONS {
+        let client = client(bench, &format!("bench {n}")).await?;
         let id = client.create().await;
         clients.push((client, id));
     }
-    part_owners(bench).await?;
     let clients = &clients;
     let update = |connection: usize, n| {
         let (client, id) = &clients[connection];
@@ -147,6 +143,10 @@ pub async fn updates(bench: &Bench, bare: &Bare, table: &mut Table) -> anyhow::R
 async fn lists(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     let rows = bench.database.collection::<mongodb::bson::Document>("workspaces");
     let mut typical = rows.find_one(doc! {"deleted_at": null}).await?.unwrap_or_default();
+    typical.insert("owner", OWNER);
+    typical.insert("image_path", "uploads/999abf7d43484ed9b441b4621a63d4af.png");
+    typical.insert("image_url", "/api/uploads/999abf7d43484ed9b441b4621a63d4af.png");
+    let token = token(OWNER);
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = format!("{}/api/workspaces", bench.stack.url());
     for workspaces in [10, 50, 100, 1_000] {
@@ -159,7 +159,7 @@ async fn lists(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
         rows.insert_many(copies).await?;
         let samples = sequentially(async |_| {
             let begun = Instant::now();
-            let answer = http.get(&url).send().await;
+            let answer = http.get(&url).bearer_auth(&token).send().await;
             let body = match answer {
                 Ok(answer) => answer.bytes().await.unwrap_or_default(),
                 Err(_) => bytes::Bytes::new(),
@@ -180,7 +180,7 @@ async fn connects(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     let mut samples = Vec::new();
     for _ in 0..300 {
         let begun = Instant::now();
-        let client = client(bench).await?;
+        let client = client(bench, OWNER).await?;
         samples.push(begun.elapsed());
         drop(client);
     }
@@ -194,11 +194,11 @@ async fn pushes(bench: &Bench, connections: usize, table: &mut Table) -> anyhow:
     let rows = bench.database.collection::<mongodb::bson::Document>("connections");
     rows.delete_many(doc! {}).await?;
     let (sender, mut pushed) = mpsc::unbounded_channel();
-    let url = bench.stack.websocket_url();
+    let url = handshake(&bench.stack.websocket_url(), OWNER);
     let others = stream::iter(0..connections).map(|_| Client::connect(&url, sender.clone())).buffered(8);
     let others: Vec<anyhow::Result<Client>> = others.collect().await;
     assert!(others.iter().all(Result::is_ok), "a connection was refused");
-    let one = client(bench).await?;
+    let one = client(bench, OWNER).await?;
     let id = one.create().await;
     all_of(&mut pushed, connections).await;
     let (mut samples, mut late) = (Vec::new(), 0);
