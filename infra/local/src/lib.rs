@@ -11,6 +11,7 @@ pub mod lambda;
 pub mod log;
 pub mod mongod;
 pub mod process;
+mod reference;
 pub mod s3;
 pub mod schedule;
 mod server;

@@ -27,7 +27,7 @@ use crate::simulation::chat;
 use crate::simulation::vendor::Vendor;
 use crate::states::Machines;
 use crate::template::Blueprint;
-use crate::{s3, services};
+use crate::{reference, s3, services};
 
 /// How long the `$disconnect` of open connections may take when the stack stops.
 const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -172,7 +172,11 @@ impl Stack {
             .nest(VENDOR, vendor.router())
             .nest(CHAT, chat::router());
         let door = FrontDoor { http, websocket: websocket.clone() };
-        let outside = Router::new().fallback(enter).with_state(door).merge(vendor.videos());
+        let outside = Router::new()
+            .fallback(enter)
+            .with_state(door)
+            .merge(vendor.videos())
+            .merge(reference::router(blueprint.root()));
         let (address, internal_url) = (public.address(), internal.url());
         let (internal, public) = (internal.serve(inside), public.serve(outside));
         let schedules =
