@@ -23,12 +23,13 @@ const MAX_KNOWN: usize = 10_000;
 /// network sends one frame for each.
 const BURST_SECONDS: f64 = 4.0;
 /// How much may come in all before the connection is closed, in seconds of the rate.
-const FLOOD_SECONDS: f64 = 20.0;
+const FLOOD_SECONDS: f64 = 10.0;
 /// How long frames of a connection that was closed for flooding may still be under way.
 const UNDER_WAY_MS: i64 = 60 * 1000;
-/// Over how many processes the frames of a fast connection are thought to be spread, at most: each passes over the so many-th part
-/// of the rate and of what may come at once in silence.
+/// Over how many processes the frames of a fast connection are thought to be spread, at most, and how much of its share of the rate
+/// each passes over in silence, in seconds. Less would cost more writes, more would let more through before it is noticed.
 const PROCESSES: f64 = 16.0;
+const SILENT_SECONDS: f64 = 1.0;
 
 /// Why a frame is not even looked at.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ impl Pace {
         self.level = (self.level - drained).max(0.0) + 1.0;
         self.at = now;
         self.unreported += 1;
-        if self.level < rate * BURST_SECONDS {
+        if self.level < rate * SILENT_SECONDS {
             return None;
         }
         self.level = 0.0;
@@ -211,7 +212,7 @@ mod tests {
     fn who_types_costs_nothing_and_who_floods_is_counted_in_few_writes() {
         // Three frames a second, all day.
         assert_eq!(reported(10_000, 333), (0, 0));
-        assert_eq!(reported(1_600, 0), (1_600, 100));
+        assert_eq!(reported(1_600, 0), (1_600, 400));
     }
 
     #[test]
@@ -231,8 +232,8 @@ mod tests {
         assert_eq!(verdict(&mut fast, 1_000), Some((1, false)));
         assert_eq!(verdict(&mut fast, 1_500), None);
         let mut flood = learned(FLOOD_SECONDS + 0.1);
-        assert_eq!(verdict(&mut flood, 0), Some((17, true)));
-        assert_eq!(verdict(&mut flood, 0), Some((17, false)));
+        assert_eq!(verdict(&mut flood, 0), Some((7, true)));
+        assert_eq!(verdict(&mut flood, 0), Some((7, false)));
         flood.learn(Sent::TooMany, at(0), RATE);
         assert_eq!(verdict(&mut flood, 59_000), Some((1, false)));
     }

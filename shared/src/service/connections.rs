@@ -26,7 +26,7 @@ const OPENING: Duration = Duration::from_secs(10);
 const CLOSED: Duration = Duration::from_secs(2 * 60);
 
 /// For how long an owner whose connection was closed for flooding gets no new one: else it would flood on the next.
-const PENALTY: Duration = Duration::from_secs(10);
+const PENALTY: Duration = Duration::from_secs(30);
 
 /// An open connection, as far as is known.
 #[derive(Clone, Debug, Deserialize)]

@@ -171,13 +171,12 @@ impl Quotas {
         bytes: u64,
         most: u64,
     ) -> Result<Result<(), Exhausted>, DatabaseError> {
-        let (bytes, most) = (as_long(bytes), as_long(most));
-        // Who has counted at all has a document, see `take`.
-        let room = doc! {"_id": owner.as_str(), "bytes": {"$not": {"$gt": most.saturating_sub(bytes)}}};
-        let written = self.0.update_one(room, doc! {"$inc": {"bytes": bytes}}).await?;
-        let is_full = written.matched_count == 0;
         let full = Exhausted { limit: Limit::BytesPerOwner, retry_after: LONG_TIME };
-        Ok(if is_full { Err(full) } else { Ok(()) })
+        let Some(room) = most.checked_sub(bytes) else { return Ok(Err(full)) };
+        // Who has counted at all has a document, see `take`; who has stored nothing has no bytes in it.
+        let has_room = doc! {"_id": owner.as_str(), "bytes": {"$not": {"$gt": as_long(room)}}};
+        let written = self.0.update_one(has_room, doc! {"$inc": {"bytes": as_long(bytes)}}).await?;
+        Ok(if written.matched_count == 0 { Err(full) } else { Ok(()) })
     }
 
     /// Corrects what an owner has stored: pictures that were announced and never came, or were removed, are counted until then.

@@ -182,20 +182,22 @@ fn kind(schema: &Value) -> String {
     if words.is_empty() { "anything".to_owned() } else { words }
 }
 
-/// Who sends a message: that of an operation which the server receives is a client's.
+/// Who sends a message: what the server receives is a client's, what it sends unasked is a push even if an answer looks like it.
 fn direction(socket: &Value, key: &str) -> &'static str {
     let suffix = format!("/messages/{key}");
-    let names = |list: &Value| {
-        let references = list.as_array().into_iter().flatten();
-        references.into_iter().any(|message| string(&message["$ref"]).ends_with(&suffix))
+    let of = |action: &str| {
+        let operations =
+            members(&socket["operations"]).filter(|(_, operation)| operation["action"] == action);
+        let mut messages =
+            operations.flat_map(|(_, operation)| operation["messages"].as_array().into_iter().flatten());
+        messages.any(|message| string(&message["$ref"]).ends_with(&suffix))
     };
-    let mut operations = members(&socket["operations"]).map(|(_, operation)| operation);
-    if operations.clone().any(|operation| operation["action"] == "receive" && names(&operation["messages"])) {
+    if of("receive") {
         "from the client"
-    } else if operations.any(|operation| names(&operation["reply"]["messages"])) {
-        "an answer"
-    } else {
+    } else if of("send") {
         "told unasked"
+    } else {
+        "an answer"
     }
 }
 

@@ -142,6 +142,8 @@ async fn only_so_many_bytes_are_kept() {
         content.resize(size, 7);
         content
     };
+    // One alone may be too much, for who has nothing yet.
+    assert_exhausted(alice.form(&picture(100_001)).await, "bytes_per_owner", 3600);
     let first = alice.upload(&picture(60_000)).await;
     assert_exhausted(alice.form(&picture(60_000)).await, "bytes_per_owner", 3600);
     alice.upload(&picture(40_000)).await;
