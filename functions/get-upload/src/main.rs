@@ -55,6 +55,26 @@ impl App {
             _ => Ok(self.access.owner(request).await?.key()),
         }
     }
+
+    fn response(
+        &self,
+        status: StatusCode,
+        cache_control: &'static str,
+        etag: &str,
+        body: Body,
+    ) -> Response<Body> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.insert(header::ETAG, header_value(etag));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // The gateway's CORS headers come only where the request has an origin: without this a browser would give what an `<img>`
+        // has cached to a `fetch`, and refuse it. Nor is what somebody's token got for somebody else who sits down at the browser.
+        let varies = if matches!(self.access, Access::Open) { "origin" } else { "origin, authorization" };
+        headers.insert(header::VARY, HeaderValue::from_static(varies));
+        response
+    }
 }
 
 async fn get(app: &App, request: Request) -> Result<Response<Body>, RestError> {
@@ -66,34 +86,21 @@ async fn get(app: &App, request: Request) -> Result<Response<Body>, RestError> {
     if let Some(tags) = rest::header(&request, "if-none-match") {
         let etag = images.etag(&owner, &name).await?.ok_or_else(RestError::image_not_found)?;
         if matches(tags, &etag) {
-            return Ok(response(StatusCode::NOT_MODIFIED, CACHE_PICTURE, &etag, Body::Empty));
+            return Ok(app.response(StatusCode::NOT_MODIFIED, CACHE_PICTURE, &etag, Body::Empty));
         }
     }
     let image = images.get(&owner, &name).await?.ok_or_else(RestError::image_not_found)?;
     let etag = image.etag.clone();
     if image.size > MAX_ANSWER_BYTES {
         let location = images.presign_get(&owner, &name, REDIRECT_LIFE).await?;
-        let mut redirect = response(StatusCode::FOUND, CACHE_REDIRECT, &etag, Body::Empty);
+        let mut redirect = app.response(StatusCode::FOUND, CACHE_REDIRECT, &etag, Body::Empty);
         redirect.headers_mut().insert(header::LOCATION, header_value(&location));
         return Ok(redirect);
     }
     let body = Body::Binary(image.bytes().await?.into());
-    let mut picture = response(StatusCode::OK, CACHE_PICTURE, &etag, body);
+    let mut picture = app.response(StatusCode::OK, CACHE_PICTURE, &etag, body);
     picture.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(name.kind().content_type()));
     Ok(picture)
-}
-
-fn response(status: StatusCode, cache_control: &'static str, etag: &str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-    headers.insert(header::ETAG, header_value(etag));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The gateway's CORS headers come only where the request has an origin. Without this a browser would give what an
-    // `<img>` has cached to a `fetch`, and refuse it.
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
-    response
 }
 
 /// Addresses and tags come from S3 and are printable; anything else would only be left out.

@@ -11,7 +11,7 @@ use shared::{
     service::{
         chat::ChatModel,
         push::Pusher,
-        quotas::{Limit, Quotas},
+        quotas::{Quotas, Rate},
         workspaces::Workspaces,
     },
 };
@@ -50,7 +50,7 @@ async fn suggest(app: &App, request: Request, owner: Owner) -> Result<Response<B
     let SuggestRequest { workspace_id, user_input, current_params } = parse(&request)?;
     let snapshot = app.workspaces.snapshot(&owner, workspace_id).await?;
     let snapshot = snapshot.ok_or_else(RestError::workspace_not_found)?;
-    app.quotas.take(&owner, Limit::SuggestionsPerMinute, app.per_minute).await??;
+    app.quotas.take(&owner, Rate::SUGGESTIONS, app.per_minute).await??;
     let suggestions = app
         .chat
         .suggest(&user_input, &current_params.or_form(&snapshot.form_data))

@@ -16,7 +16,7 @@ use shared::{
     },
     service::{
         images::Images,
-        quotas::{Limit, Quotas},
+        quotas::{Quotas, Rate},
     },
 };
 
@@ -111,11 +111,13 @@ impl App {
 
     /// Counts an upload of `size` bytes before it is there.
     async fn reserve(&self, owner: &Owner, key: &OwnerKey, size: u64) -> Result<(), RestError> {
-        self.quotas.take(owner, Limit::UploadsPerHour, self.uploads_per_hour).await??;
+        self.quotas.take(owner, Rate::UPLOADS, self.uploads_per_hour).await??;
         if self.quotas.add_bytes(owner, size, self.bytes_per_owner).await?.is_err() {
             // The count knows nothing of what never came or was removed. The store does, and who gets here too often runs out of
             // uploads first.
-            self.quotas.set_bytes(owner, self.images.total_bytes(key).await?).await?;
+            let counted = self.quotas.bytes(owner).await?;
+            let stored = self.images.total_bytes(key).await?;
+            self.quotas.correct_bytes(owner, counted, stored).await?;
             self.quotas.add_bytes(owner, size, self.bytes_per_owner).await??;
         }
         Ok(())

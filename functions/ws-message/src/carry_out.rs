@@ -95,8 +95,8 @@ impl App {
         Ok(match updated.await? {
             Update::Applied { applied: mut updates, updated_at } => {
                 updates.show_image_url(|name| self.addresses.of(&owner.key(), name, Timestamp::now()));
+                let is_told = !updates.is_empty();
                 let event = Event::Updated { workspace_id, updates, updated_at };
-                let is_told = !matches!(&event, Event::Updated { updates, .. } if updates.is_empty());
                 (Answer::SyncConfirm { workspace_id, updated_at }, is_told.then_some(event))
             }
             Update::Repeat { updated_at } => (Answer::SyncConfirm { workspace_id, updated_at }, None),

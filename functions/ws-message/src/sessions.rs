@@ -1,8 +1,8 @@
 //! Whose connection a frame came on, whether its token is still good, and whether frames come too fast on it (contract §7).
 //!
-//! A process remembers the connections that it has seen, so that most frames cost the database nothing here. It counts their
-//! frames by itself, and adds them to the connection's row only where it sees many of them: frames of one connection are
-//! spread over many processes, and only the row knows them all.
+//! A process remembers the connections that it has seen, so that most frames cost the database nothing here. Frames of one connection
+//! are spread over many processes, and only its row knows them all; so that not each of them costs a write, each has the same small
+//! chance of being counted, and then counts for all those that weren't.
 
 use std::{
     collections::HashMap,
@@ -24,12 +24,11 @@ const MAX_KNOWN: usize = 10_000;
 const BURST_SECONDS: f64 = 4.0;
 /// How much may come in all before the connection is closed, in seconds of the rate.
 const FLOOD_SECONDS: f64 = 10.0;
+/// How many frames one that is counted stands for, as a part of what may come in a second. The more, the fewer writes, and the
+/// less exact.
+const SAMPLE: u32 = 5;
 /// How long frames of a connection that was closed for flooding may still be under way.
 const UNDER_WAY_MS: i64 = 60 * 1000;
-/// Over how many processes the frames of a fast connection are thought to be spread, at most, and how much of its share of the rate
-/// each passes over in silence, in seconds. Less would cost more writes, more would let more through before it is noticed.
-const PROCESSES: f64 = 16.0;
-const SILENT_SECONDS: f64 = 1.0;
 
 /// Why a frame is not even looked at.
 #[derive(Debug)]
@@ -70,7 +69,8 @@ pub struct Sessions {
 }
 
 struct Session {
-    identity: Identity,
+    /// `None`: nobody knows.
+    identity: Option<Identity>,
     pace: Pace,
 }
 
@@ -82,13 +82,13 @@ impl Sessions {
 
     /// Whose the connection is that a frame came on just now.
     pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Identity, Refused> {
-        let identity = self.identity(connection_id, now).await?;
+        let identity = self.identity(connection_id).await?.ok_or(Refused::Stranger)?;
         if identity.has_expired(now) {
             return Err(Refused::Expired);
         }
-        let report = self.with(connection_id, |session| session.pace.count(now, self.per_second)).flatten();
-        if let Some(frames) = report {
-            match self.connections.count_frames(connection_id, frames, self.per_second).await {
+        let weight = (self.per_second / SAMPLE).max(1);
+        if fastrand::u32(..weight) == 0 {
+            match self.connections.count_frames(connection_id, weight, self.per_second).await {
                 Ok(sent) => {
                     self.with(connection_id, |session| session.pace.learn(sent, now, self.per_second));
                 }
@@ -102,21 +102,22 @@ impl Sessions {
         }
     }
 
-    async fn identity(&self, connection_id: &str, now: Timestamp) -> Result<Identity, Refused> {
+    async fn identity(&self, connection_id: &str) -> Result<Option<Identity>, Refused> {
         if let Some(identity) = self.with(connection_id, |session| session.identity.clone()) {
             return Ok(identity);
         }
         let identity = if self.is_guarded {
             let found = self.connections.identity(connection_id).await.map_err(Refused::Unknown)?;
-            found.ok_or(Refused::Stranger)?
+            // One without an end was opened while everybody was let in.
+            found.filter(|identity| identity.expires_at.is_some())
         } else {
-            Identity::default()
+            Some(Identity::default())
         };
         let mut known = self.known();
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
-        let session = Session { identity: identity.clone(), pace: Pace::new(now) };
+        let session = Session { identity: identity.clone(), pace: Pace::default() };
         known.insert(connection_id.to_owned(), session);
         Ok(identity)
     }
@@ -130,64 +131,36 @@ impl Sessions {
     }
 }
 
-/// How fast frames come on a connection, as far as this process sees it.
+/// What this process has learned of how fast frames come on a connection.
+#[derive(Default)]
 struct Pace {
-    /// Frames that the row doesn't know of.
-    unreported: u32,
-    /// The same, less what drains away of them.
-    level: f64,
-    at: Timestamp,
-    /// Until when frames are refused.
-    refused_until: Timestamp,
+    /// Until when frames are refused, in Unix milliseconds.
+    refused_until: i64,
     is_flood: bool,
 }
 
 impl Pace {
-    fn new(now: Timestamp) -> Self {
-        Self { unreported: 0, level: 0.0, at: now, refused_until: now, is_flood: false }
-    }
-
-    /// Counts a frame. How many are to be added to the row, if there are enough of them.
-    fn count(&mut self, now: Timestamp, per_second: u32) -> Option<u32> {
-        let rate = f64::from(per_second) / PROCESSES;
-        let drained = seconds_between(self.at, now) * rate;
-        self.level = (self.level - drained).max(0.0) + 1.0;
-        self.at = now;
-        self.unreported += 1;
-        if self.level < rate * SILENT_SECONDS {
-            return None;
-        }
-        self.level = 0.0;
-        Some(std::mem::take(&mut self.unreported))
-    }
-
     /// Takes note of what all processes together have seen.
     fn learn(&mut self, sent: Sent, now: Timestamp, per_second: u32) {
         let Sent::Frames(sent) = sent else {
             // It is closed, and all that still comes was under way. Until the row is forgotten, that is enough.
-            self.refused_until = Timestamp::from_millis(now.millis() + UNDER_WAY_MS);
+            self.refused_until = now.millis() + UNDER_WAY_MS;
             return;
         };
         let seconds = sent / f64::from(per_second);
         #[expect(clippy::cast_possible_truncation, reason = "some seconds")]
         let wait = ((seconds - BURST_SECONDS).max(0.0) * 1000.0) as i64;
-        self.refused_until = Timestamp::from_millis(now.millis() + wait);
+        self.refused_until = now.millis() + wait;
         self.is_flood = seconds > FLOOD_SECONDS;
     }
 
     /// A flood is said once for each time that it is learned of: to close a connection once is enough.
     fn verdict(&mut self, now: Timestamp) -> Option<Refused> {
-        let left = self.refused_until.millis() - now.millis();
+        let left = self.refused_until - now.millis();
         let retry_after_seconds = u32::try_from(left.max(0)).unwrap_or(u32::MAX).div_ceil(1000);
         let is_flood = std::mem::take(&mut self.is_flood);
         (left > 0).then_some(Refused::TooFast { retry_after_seconds, is_flood })
     }
-}
-
-fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let millis = (later.millis() - earlier.millis()).max(0) as f64;
-    millis / 1000.0
 }
 
 #[cfg(test)]
@@ -200,25 +173,10 @@ mod tests {
         Timestamp::from_millis(1_000_000 + millis)
     }
 
-    /// How many of `frames`, one each `every` milliseconds, are added to the row, and in how many writes.
-    fn reported(frames: u32, every: i64) -> (u32, usize) {
-        let mut pace = Pace::new(at(0));
-        let reports: Vec<u32> =
-            (0..frames).filter_map(|n| pace.count(at(i64::from(n) * every), RATE)).collect();
-        (reports.iter().sum(), reports.len())
-    }
-
-    #[test]
-    fn who_types_costs_nothing_and_who_floods_is_counted_in_few_writes() {
-        // Three frames a second, all day.
-        assert_eq!(reported(10_000, 333), (0, 0));
-        assert_eq!(reported(1_600, 0), (1_600, 400));
-    }
-
     #[test]
     fn what_all_have_sent_decides() {
         let learned = |sent: f64| {
-            let mut pace = Pace::new(at(0));
+            let mut pace = Pace::default();
             pace.learn(Sent::Frames(f64::from(RATE) * sent), at(0), RATE);
             pace
         };

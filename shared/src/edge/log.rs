@@ -17,11 +17,11 @@ pub fn init() {
     }
 }
 
-/// Lambda's FATAL is beyond what `tracing` has; everything else that is no level, as no level at all, is INFO.
+/// Never TRACE, at which the runtime crate would log whole events, and tokens with them. Lambda's FATAL is beyond what `tracing` has; everything else that is no level, as no level at all, is INFO.
 fn level() -> LevelFilter {
     match env::var("AWS_LAMBDA_LOG_LEVEL").as_deref() {
         Ok("FATAL") => LevelFilter::ERROR,
-        Ok(level) => level.parse().unwrap_or(LevelFilter::INFO),
+        Ok(level) => level.parse().unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG),
         Err(_) => LevelFilter::INFO,
     }
 }

@@ -59,32 +59,44 @@ fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
     number(name).map(Duration::from_secs)
 }
 
-/// `AUTHENTICATION`: `openid` goes with `TOKEN_ISSUER`, `TOKEN_AUDIENCE` and `TOKEN_OWNER_CLAIM`, `secret` with `AUTH_SECRET`,
-/// `TOKEN_OWNER_CLAIM` and, where it is not empty, `TOKEN_AUDIENCE`. What is none of these lets nobody in.
+/// Who is let in.
+enum Authentication {
+    OpenId,
+    Secret,
+    Off,
+}
+
+/// `AUTHENTICATION`. What is none of the three lets nobody in.
+fn authentication() -> Result<Authentication, SettingsError> {
+    match text("AUTHENTICATION")?.as_str() {
+        "openid" => Ok(Authentication::OpenId),
+        "secret" => Ok(Authentication::Secret),
+        "off" => Ok(Authentication::Off),
+        _ => Err(SettingsError::Authentication),
+    }
+}
+
+/// `AUTHENTICATION`; `openid` goes with `TOKEN_ISSUER`, `TOKEN_AUDIENCE` and `TOKEN_OWNER_CLAIM`, `secret` with `AUTH_SECRET`,
+/// `TOKEN_OWNER_CLAIM` and, where it is not empty, `TOKEN_AUDIENCE`.
 pub fn access() -> Result<Access, SettingsError> {
-    let claim = || text("TOKEN_OWNER_CLAIM");
-    Ok(match text("AUTHENTICATION")?.as_str() {
-        "off" => Access::Open,
-        "openid" => {
+    let tokens = match authentication()? {
+        Authentication::Off => return Ok(Access::Open),
+        Authentication::OpenId => {
             let issuer = Issuer::new(text("TOKEN_ISSUER")?)?;
-            Access::Guarded(Box::new(Tokens::of_issuer(issuer, &text("TOKEN_AUDIENCE")?, claim()?)))
+            Tokens::of_issuer(issuer, &text("TOKEN_AUDIENCE")?, text("TOKEN_OWNER_CLAIM")?)
         }
-        "secret" => {
+        Authentication::Secret => {
             let audience = text("TOKEN_AUDIENCE")?;
             let audience = (!audience.is_empty()).then_some(audience.as_str());
-            Access::Guarded(Box::new(Tokens::of_secret(&secret()?, audience, claim()?)))
+            Tokens::of_secret(&secret()?, audience, text("TOKEN_OWNER_CLAIM")?)
         }
-        _ => return Err(SettingsError::Authentication),
-    })
+    };
+    Ok(Access::Guarded(Box::new(tokens)))
 }
 
 /// Whether `AUTHENTICATION` keeps anybody out.
 pub fn is_guarded() -> Result<bool, SettingsError> {
-    match text("AUTHENTICATION")?.as_str() {
-        "off" => Ok(false),
-        "openid" | "secret" => Ok(true),
-        _ => Err(SettingsError::Authentication),
-    }
+    Ok(!matches!(authentication()?, Authentication::Off))
 }
 
 /// `AUTHENTICATION`, and `AUTH_SECRET` while that is on.

@@ -31,24 +31,61 @@ impl ImageHeader {
     /// Reads the header at the beginning of `content`, which may be all of a picture or its first bytes.
     pub fn read(content: &[u8]) -> Result<Self, ImageHeaderError> {
         let kind = ImageKind::sniff(content).ok_or(ImageHeaderError::NotAPicture)?;
-        let format = match kind {
-            ImageKind::Jpeg => ImageType::Jpeg,
-            ImageKind::Png => ImageType::Png,
-            ImageKind::WebP => ImageType::Webp,
-        };
-        let mut reader = Cursor::new(content);
-        if kind == ImageKind::WebP {
+        let (width, height) = match kind {
+            ImageKind::Jpeg => jpeg_size(content)?,
+            ImageKind::Png => size(ImageType::Png, content, 0)?,
             // After the name of the container, which was read already.
-            reader.set_position(12);
+            ImageKind::WebP => size(ImageType::Webp, content, 12)?,
+        };
+        if width == 0 || height == 0 {
+            return Err(ImageHeaderError::NotAPicture);
         }
-        match format.reader_size(&mut reader) {
-            Ok(size) if size.width > 0 && size.height > 0 => {
-                Ok(Self { kind, width: size.width, height: size.height })
+        Ok(Self { kind, width, height })
+    }
+}
+
+fn size(format: ImageType, content: &[u8], position: u64) -> Result<(usize, usize), ImageHeaderError> {
+    let mut reader = Cursor::new(content);
+    reader.set_position(position);
+    match format.reader_size(&mut reader) {
+        Ok(size) => Ok((size.width, size.height)),
+        Err(ImageError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            Err(ImageHeaderError::Incomplete)
+        }
+        Err(_) => Err(ImageHeaderError::NotAPicture),
+    }
+}
+
+/// The size in a JPEG's frame header, by the markers of ITU-T T.81, annex B.
+///
+/// Not by the crate: it takes bytes that only fill (B.1.1.2) for a segment, and so can be made to read another header than
+/// those who unpack the picture.
+fn jpeg_size(content: &[u8]) -> Result<(usize, usize), ImageHeaderError> {
+    let byte = |at: usize| content.get(at).copied().ok_or(ImageHeaderError::Incomplete);
+    let number = |at: usize| Ok(usize::from(byte(at)?) << 8 | usize::from(byte(at + 1)?));
+    let mut at = 2;
+    loop {
+        if byte(at)? != 0xFF {
+            return Err(ImageHeaderError::NotAPicture);
+        }
+        while byte(at)? == 0xFF {
+            at += 1;
+        }
+        let marker = byte(at)?;
+        at += 1;
+        match marker {
+            // TEM and RSTn stand alone.
+            0x01 | 0xD0..=0xD7 => {}
+            // SOFn: its length and precision, then the size. C4, C8 and CC are DHT, JPG and DAC.
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                return Ok((number(at + 5)?, number(at + 3)?));
             }
-            Err(ImageError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                Err(ImageHeaderError::Incomplete)
-            }
-            Ok(_) | Err(_) => Err(ImageHeaderError::NotAPicture),
+            // Nothing of these comes before it: a zero, SOI, EOI, SOS.
+            0x00 | 0xD8..=0xDA => return Err(ImageHeaderError::NotAPicture),
+            _ => match number(at)? {
+                0 | 1 => return Err(ImageHeaderError::NotAPicture),
+                length => at += length,
+            },
         }
     }
 }
@@ -123,6 +160,26 @@ mod tests {
         assert_eq!(size(&webp(b"VP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x80\x02\xe0\x01")), Ok((640, 480)));
         assert_eq!(size(&webp(b"VP8L\0\0\0\0\x2f\x7f\xc2\x77\x00")), Ok((640, 480)));
         assert_eq!(size(&webp(b"VP8X\0\0\0\0\0\0\0\0\x7f\x02\x00\xdf\x01\x00")), Ok((640, 480)));
+    }
+
+    #[test]
+    fn a_jpeg_cannot_show_us_another_header_than_others_see() {
+        // Whoever takes the second FF for a marker, and what follows for its length, jumps over the true header to another.
+        let mut bomb = b"\xFF\xD8\xFF\xFF\xC0\x00\x11\x08\xEA\x60\xEA\x60".to_vec();
+        bomb.resize(0xC000 + 4, 0);
+        bomb.extend(b"\xFF\xC0\x00\x11\x08\x00\x10\x00\x10");
+        assert_eq!(size(&bomb), Ok((60_000, 60_000)));
+        // Markers without a length, and filled ones.
+        assert_eq!(
+            size(b"\xFF\xD8\xFF\x01\xFF\xD0\xFF\xFF\xFF\xC2\x00\x11\x08\x01\xE0\x02\x80"),
+            Ok((640, 480))
+        );
+        // A thumbnail's header is in a segment, and not the picture's.
+        let thumbnail = b"\xFF\xD8\xFF\xE1\x00\x0D\xFF\xD8\xFF\xC0\x00\x11\x08\x00\x10\x00\x10";
+        assert_eq!(size(&[thumbnail, &jpeg(0, 640, 480)[2..]].concat()), Ok((640, 480)));
+        for early in [b"\xFF\xD8\xFF\xD8", b"\xFF\xD8\xFF\xD9", b"\xFF\xD8\xFF\xDA", b"\xFF\xD8\xFF\x00"] {
+            assert_eq!(size(&[early, &jpeg(0, 640, 480)[2..]].concat()), Err(ImageHeaderError::NotAPicture));
+        }
     }
 
     #[test]

@@ -90,8 +90,11 @@ impl Connections {
         struct Row {
             flooded_at: Option<DateTime>,
         }
-        // First to write and then to count: so of two that are one too many together at least one sees it.
-        self.seen(id, identity).await?;
+        let is_guarded = identity.expires_at.is_some();
+        // First to write and then to count: so of two that are one too many together at least one sees it. With the majority where
+        // the row is all that says whose the connection is.
+        let concern = if is_guarded { WriteConcern::majority() } else { WriteConcern::nodes(1) };
+        self.note(id, identity, concern).await?;
         let counted = doc! {"owner": identity.owner.as_str(), "$or": [
             {"last_seen": {"$gt": ago(SILENCE)}},
             {"flooded_at": {"$gt": ago(PENALTY)}},
@@ -100,7 +103,9 @@ impl Connections {
         let found =
             rows.find(counted).projection(doc! {"_id": 0, "flooded_at": 1}).limit(i64::from(most) + 1);
         let found: Vec<Row> = found.read_concern(ReadConcern::local()).await?.try_collect().await?;
-        let is_welcome = found.len() <= most as usize && found.iter().all(|row| row.flooded_at.is_none());
+        // Where all are one owner, what one of them did isn't laid to the others' charge.
+        let has_flooded = is_guarded && found.iter().any(|row| row.flooded_at.is_some());
+        let is_welcome = found.len() <= most as usize && !has_flooded;
         if !is_welcome {
             self.forget_all(&[id.to_owned()]).await?;
         }
@@ -109,9 +114,13 @@ impl Connections {
 
     /// Notes that a connection is alive: `last_seen` is renewed if it is old.
     ///
-    /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it.
-    /// Not worth waiting for the majority: what a failover loses is made good by the next frame.
+    /// A connection whose row was lost, by a mistaken "gone" or by a sweep that came too early, is there again after it, as long
+    /// as anybody knows whose it is. Not worth waiting for the majority: what a failover loses is made good by the next frame.
     pub async fn seen(&self, id: &str, identity: &Identity) -> Result<(), DatabaseError> {
+        self.note(id, identity, WriteConcern::nodes(1)).await
+    }
+
+    async fn note(&self, id: &str, identity: &Identity, concern: WriteConcern) -> Result<(), DatabaseError> {
         let keep_or = |field: &str, fresh: Bson| doc! {"$ifNull": [format!("${field}"), fresh]};
         let is_old = doc! {"$lt": ["$last_seen", {"$subtract": ["$$NOW", millis(RENEWAL)]}]};
         let renew = doc! {"$set": {
@@ -122,7 +131,7 @@ impl Connections {
             "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
         }};
         let open = doc! {"_id": id, "closed_at": null};
-        match self.0.update_one(open, vec![renew]).upsert(true).write_concern(WriteConcern::nodes(1)).await {
+        match self.0.update_one(open, vec![renew]).upsert(true).write_concern(concern).await {
             Ok(_) => Ok(()),
             // It is closed already: a frame that was still under way doesn't bring it back.
             Err(error) if is_duplicate_key(&error) => Ok(()),
@@ -173,7 +182,8 @@ impl Connections {
         let seconds = doc! {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$sent.at", "$$NOW"]}]}, 1000]};
         let drained = doc! {"$multiply": [seconds, per_second]};
         let left = doc! {"$max": [0, {"$subtract": [{"$ifNull": ["$sent.frames", 0]}, drained]}]};
-        let is_open = doc! {"$eq": [{"$type": "$closed_at"}, "missing"]};
+        // Null where the row was made by an upsert, which takes that over from its filter, or missing.
+        let is_open = doc! {"$lte": ["$closed_at", null]};
         let count = doc! {"$set": {
             "sent": {"frames": {"$toDouble": {"$add": [left, frames]}}, "at": "$$NOW"},
             "last_seen": {"$cond": [is_open, "$$NOW", "$$REMOVE"]},
@@ -212,10 +222,10 @@ impl Connections {
         Ok(())
     }
 
-    /// Forgets connections that are closed.
+    /// Forgets connections that turned out to be gone. What is left of one that was closed meanwhile stays.
     pub async fn forget_all(&self, ids: &[String]) -> Result<(), DatabaseError> {
         if !ids.is_empty() {
-            self.0.delete_many(doc! {"_id": {"$in": ids}}).await?;
+            self.0.delete_many(doc! {"_id": {"$in": ids}, "closed_at": null}).await?;
         }
         Ok(())
     }

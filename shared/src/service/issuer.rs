@@ -25,9 +25,15 @@ const USABLE: i64 = 24 * 60 * 60 * 1000;
 /// this function a flood for the issuer.
 const COOLDOWN: i64 = 30 * 1000;
 
+/// How long after he failed an issuer is left alone where nothing can be done without him.
+const REST: i64 = 5 * 1000;
+
 /// The issuer's keys can't be had now.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
+    /// He failed just now, and isn't asked again so soon.
+    #[error("issuer failed just now")]
+    Resting,
     /// It couldn't be talked to, or its answer is no JSON of the right shape.
     #[error("issuer unavailable")]
     Unavailable(#[source] reqwest::Error),
@@ -57,6 +63,8 @@ struct Cache {
     /// When they were fetched, and when they may be asked for again before they are old.
     fetched_at: Option<Timestamp>,
     next_look: i64,
+    /// Until when he isn't asked where there are no keys to go on with.
+    rests_until: i64,
 }
 
 /// An OpenID issuer.
@@ -88,11 +96,13 @@ impl Issuer {
             Some(age) if age < USABLE => {
                 (age >= FRESH || cache.find(id).is_none()) && now.millis() >= cache.next_look
             }
+            _ if now.millis() < cache.rests_until => return Err(IssuerError::Resting),
             _ => true,
         };
         if is_wanted {
             // The very first look is followed by another as soon as it is wanted.
             cache.next_look = age.map_or(i64::MIN, |_| now.millis() + COOLDOWN);
+            cache.rests_until = now.millis() + REST;
             match self.fetch().await {
                 Ok(keys) => (cache.keys, cache.fetched_at) = (keys, Some(now)),
                 Err(error) if age.is_some_and(|age| age < USABLE) => {
@@ -258,11 +268,13 @@ mod tests {
         assert_eq!(knows(&issuer, "a", 0).await, Some(true));
         answers.lock().unwrap().keys = None;
         assert_eq!(knows(&issuer, "a", USABLE - 1).await, Some(true));
-        for at in [USABLE, USABLE + 1] {
+        for at in [USABLE, USABLE + 1, USABLE + REST - 1] {
             assert_eq!(knows(&issuer, "a", at).await, None);
         }
+        // One look at the beginning, one in vain, and one more, however many tokens came.
+        assert_eq!(answers.lock().unwrap().looks, 3);
         answers.lock().unwrap().keys = Some(json!([key("a")]));
-        assert_eq!(knows(&issuer, "a", USABLE + 2).await, Some(true));
+        assert_eq!(knows(&issuer, "a", USABLE + 2 * REST).await, Some(true));
     }
 
     #[tokio::test]

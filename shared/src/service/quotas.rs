@@ -5,17 +5,17 @@
 //! two who ask at once never get the last one both. What is counted before it is done stays counted if it fails: who fails often
 //! asks often.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use mongodb::{
-    ClientSession, Collection,
-    bson::{Document, doc},
+    Collection,
+    bson::{Bson, Document, doc},
     error::Error as MongoError,
     options::ReturnDocument,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 
-use super::database::{Database, DatabaseError, is_duplicate_key, literal};
+use super::database::{Database, DatabaseError, is_duplicate_key};
 use crate::model::{Owner, Timestamp};
 
 /// How long to wait for what has no end that is known.
@@ -59,20 +59,54 @@ impl Limit {
             Self::BytesPerOwner => "图片总容量已达上限，请联系管理员",
         }
     }
-
-    /// The length of what is counted in one go, in milliseconds.
-    const fn window_ms(self) -> i64 {
-        match self {
-            Self::SuggestionsPerMinute => 60 * 1000,
-            Self::UploadsPerHour => 60 * 60 * 1000,
-            Self::GenerationsPerDay | Self::GenerationsAtOnce | Self::BytesPerOwner => 24 * 60 * 60 * 1000,
-        }
-    }
 }
 
 impl Serialize for Limit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A limit of so many in each minute, hour or day.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    limit: Limit,
+    window_ms: i64,
+}
+
+impl Rate {
+    /// [`Limit::GenerationsPerDay`]
+    pub const GENERATIONS: Self = Self { limit: Limit::GenerationsPerDay, window_ms: 24 * 60 * 60 * 1000 };
+    /// [`Limit::SuggestionsPerMinute`]
+    pub const SUGGESTIONS: Self = Self { limit: Limit::SuggestionsPerMinute, window_ms: 60 * 1000 };
+    /// [`Limit::UploadsPerHour`]
+    pub const UPLOADS: Self = Self { limit: Limit::UploadsPerHour, window_ms: 60 * 60 * 1000 };
+
+    /// The name of the count in the document.
+    pub(super) const fn name(self) -> &'static str {
+        self.limit.as_str()
+    }
+
+    /// The expression for the count after one more is asked for, of which there are `most`: granted if there is one left and
+    /// `also` holds.
+    pub(super) fn counted(self, most: u32, also: impl Into<Bson>) -> Document {
+        let name = self.name();
+        let window = doc! {"$toLong": {"$floor": {"$divide": [{"$toLong": "$$NOW"}, self.window_ms]}}};
+        let is_same = doc! {"$eq": [format!("${name}.window"), window.clone()]};
+        let used = doc! {"$cond": [is_same, format!("${name}.used"), 0_i64]};
+        let grant = doc! {"$and": [{"$lt": ["$$used", i64::from(most)]}, also.into()]};
+        doc! {"$let": {"vars": {"used": used}, "in": {
+            "window": window,
+            "used": {"$add": ["$$used", {"$cond": [grant.clone(), 1_i64, 0_i64]}]},
+            "granted": grant,
+        }}}
+    }
+
+    /// Why nothing was granted in the window `window`.
+    pub(super) fn exhausted_in(self, window: i64) -> Exhausted {
+        let left = (window + 1) * self.window_ms - Timestamp::now().millis();
+        let retry_after = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Exhausted { limit: self.limit, retry_after }
     }
 }
 
@@ -92,6 +126,17 @@ impl Exhausted {
     }
 }
 
+/// What was counted.
+#[derive(Default, Deserialize)]
+pub(super) struct Count {
+    /// Since 1970.
+    pub window: i64,
+    /// In it.
+    pub used: i64,
+    /// Whether the last who asked got something.
+    pub granted: bool,
+}
+
 /// The counts of all owners.
 #[derive(Clone, Debug)]
 pub struct Quotas(Collection<Document>);
@@ -102,66 +147,50 @@ impl Quotas {
         Self(database.quotas())
     }
 
-    /// Takes one of what `limit` counts, of which there are `most` in a window.
+    /// Takes one of what `rate` counts, of which there are `most` in a window.
     pub async fn take(
         &self,
         owner: &Owner,
-        limit: Limit,
+        rate: Rate,
         most: u32,
     ) -> Result<Result<(), Exhausted>, DatabaseError> {
-        let taken = match self.try_take(owner, limit, most, None).await {
+        let count = doc! {"$set": {rate.name(): rate.counted(most, true)}};
+        let shown = doc! {"_id": 0, rate.name(): 1};
+        let mut after: HashMap<String, Count> = self.update(owner, vec![count], shown).await?;
+        let count = after.remove(rate.name()).unwrap_or_default();
+        Ok(if count.granted { Ok(()) } else { Err(rate.exhausted_in(count.window)) })
+    }
+
+    /// Changes the document of `owner`, which is made if there is none: what `shown` shows of it afterwards.
+    pub(super) async fn update<T: Default + DeserializeOwned + Send + Sync>(
+        &self,
+        owner: &Owner,
+        pipeline: Vec<Document>,
+        shown: Document,
+    ) -> Result<T, MongoError> {
+        let documents = self.0.clone_with_type::<T>();
+        let update = |pipeline: Vec<Document>, shown: Document| {
+            let update = documents.find_one_and_update(doc! {"_id": owner.as_str()}, pipeline).upsert(true);
+            update.return_document(ReturnDocument::After).projection(shown)
+        };
+        let after = match update(pipeline.clone(), shown.clone()).await {
             // Another first count of this owner was made at the same moment.
-            Err(error) if is_duplicate_key(&error) => self.try_take(owner, limit, most, None).await,
-            taken => taken,
+            Err(error) if is_duplicate_key(&error) => update(pipeline, shown).await?,
+            after => after?,
         };
-        Ok(taken?)
+        Ok(after.unwrap_or_default())
     }
 
-    /// The same as a part of the transaction of `session`: two transactions of one owner never both come to an end unless one
-    /// began after the other had.
-    pub(super) async fn take_in(
+    /// Changes the document of `owner` if `condition` holds for it.
+    pub(super) async fn update_where(
         &self,
         owner: &Owner,
-        limit: Limit,
-        most: u32,
-        session: &mut ClientSession,
-    ) -> Result<Result<(), Exhausted>, MongoError> {
-        self.try_take(owner, limit, most, Some(session)).await
-    }
-
-    async fn try_take(
-        &self,
-        owner: &Owner,
-        limit: Limit,
-        most: u32,
-        session: Option<&mut ClientSession>,
-    ) -> Result<Result<(), Exhausted>, MongoError> {
-        let (name, window_ms) = (limit.as_str(), limit.window_ms());
-        let window = doc! {"$toLong": {"$floor": {"$divide": [{"$toLong": "$$NOW"}, window_ms]}}};
-        let is_same = doc! {"$eq": [format!("${name}.window"), window.clone()]};
-        let used = doc! {"$cond": [is_same, format!("${name}.used"), 0]};
-        let grant = doc! {"$lt": ["$$used", i64::from(most)]};
-        let count = doc! {"$let": {"vars": {"used": used}, "in": {
-            "window": window,
-            "used": {"$add": ["$$used", {"$cond": [grant.clone(), 1, 0]}]},
-            "granted": grant,
-        }}};
-        let filter = doc! {"_id": owner.as_str()};
-        let update = self.0.find_one_and_update(filter, vec![doc! {"$set": {name: count}}]);
-        let update = update.upsert(true).return_document(ReturnDocument::After).projection(doc! {name: 1});
-        let after = match session {
-            Some(session) => update.session(session).await?,
-            None => update.await?,
-        };
-        let after = after.unwrap_or_default();
-        let count = after.get_document(name).cloned().unwrap_or_default();
-        if count.get_bool("granted").unwrap_or_default() {
-            return Ok(Ok(()));
-        }
-        let window = count.get_i64("window").unwrap_or_default();
-        let left = (window + 1) * window_ms - Timestamp::now().millis();
-        let retry_after = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        Ok(Err(Exhausted { limit, retry_after }))
+        mut condition: Document,
+        change: Document,
+    ) -> Result<(), MongoError> {
+        condition.insert("_id", owner.as_str());
+        self.0.update_one(condition, change).await?;
+        Ok(())
     }
 
     /// Adds `bytes` to what an owner has stored, if that stays within `most`.
@@ -179,11 +208,18 @@ impl Quotas {
         Ok(if written.matched_count == 0 { Err(full) } else { Ok(()) })
     }
 
-    /// Corrects what an owner has stored: pictures that were announced and never came, or were removed, are counted until then.
-    pub async fn set_bytes(&self, owner: &Owner, bytes: u64) -> Result<(), DatabaseError> {
-        let set = doc! {"$set": {"bytes": literal(as_long(bytes))}};
-        self.0.update_one(doc! {"_id": owner.as_str()}, vec![set]).await?;
-        Ok(())
+    /// How much an owner has stored, as far as it was counted.
+    pub async fn bytes(&self, owner: &Owner) -> Result<u64, DatabaseError> {
+        let found = self.0.find_one(doc! {"_id": owner.as_str()}).projection(doc! {"bytes": 1}).await?;
+        let bytes = found.and_then(|found| found.get_i64("bytes").ok());
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+    }
+
+    /// Corrects what an owner has stored, unless something was counted since it was `counted`: pictures that were announced and
+    /// never came, or were removed, are counted until then.
+    pub async fn correct_bytes(&self, owner: &Owner, counted: u64, stored: u64) -> Result<(), DatabaseError> {
+        let set = doc! {"$set": {"bytes": as_long(stored)}};
+        Ok(self.update_where(owner, doc! {"bytes": as_long(counted)}, set).await?)
     }
 }
 
