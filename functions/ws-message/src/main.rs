@@ -48,7 +48,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<Event>| message(&app, event))).await
 }
 
-/// How long a ping waits for the database, which it doesn't need.
+/// How long a frame waits for what is only noted about it, which it doesn't need.
 const TIME_TO_NOTE: Duration = Duration::from_secs(1);
 /// How long a frame may take: its client repeats it after 5 s, three times (contract §3).
 const TIME_FOR_A_FRAME: Duration = Duration::from_secs(15);
@@ -61,13 +61,20 @@ async fn message(
     let frame = read(&event, now);
     let (Ok(Frame { request_id, .. }) | Err(RejectedFrame { request_id, .. })) = &frame;
     let request_id = request_id.clone();
-    let answer = match app.sessions.admit(&event.request_context.connection_id, now).await {
-        Ok(identity) => app.answer(&event, &context, &identity, frame).await,
-        Err(refused) => {
-            app.turn_away(&event.request_context.connection_id, &refused).await;
-            refused.answer()
+    let connection_id = event.request_context.connection_id.as_str();
+    let work = async {
+        match app.sessions.admit(connection_id, now).await {
+            Ok(identity) => app.answer(&event, &context, &identity, frame).await,
+            Err(refused) => {
+                app.turn_away(connection_id, &refused).await;
+                refused.answer()
+            }
         }
     };
+    let answer = timeout(TIME_FOR_A_FRAME, work).await.unwrap_or_else(|late| {
+        tracing::error!(error = describe(&late), "frame failed");
+        Answer::database_failed()
+    });
     Ok(Response::frame(answer.to_frame(request_id.as_deref())))
 }
 
@@ -90,11 +97,7 @@ impl App {
                 let (client_id, request_id) = (client_id.as_deref(), request_id.as_deref());
                 let (owner, kind) = (&identity.owner, command.kind());
                 let sender = Sender::new(owner, client_id, connection_id, kind, request_id, message_id);
-                let carried_out = self.carry_out(identity, connection_id, &sender, sent_at, command);
-                timeout(TIME_FOR_A_FRAME, carried_out).await.unwrap_or_else(|late| {
-                    tracing::error!(error = describe(&late), "frame failed");
-                    Answer::database_failed()
-                })
+                self.carry_out(identity, connection_id, &sender, sent_at, command).await
             }
             Err(RejectedFrame { refusal, .. }) => {
                 self.note(connection_id, identity).await;

@@ -17,13 +17,17 @@ use shared::{
     },
 };
 
+use tokio::time::timeout;
+
+use crate::TIME_TO_NOTE;
+
 /// How many connections a process remembers before it begins anew: some megabytes at most.
 const MAX_KNOWN: usize = 10_000;
 /// How much may come at once, in seconds of the rate: a board of 200 workspaces that comes back from an afternoon without a
-/// network sends one frame for each.
-const BURST_SECONDS: f64 = 4.0;
+/// network sends one frame for each, and the count of them is a guess.
+const BURST_SECONDS: f64 = 8.0;
 /// How much may come in all before the connection is closed, in seconds of the rate.
-const FLOOD_SECONDS: f64 = 10.0;
+const FLOOD_SECONDS: f64 = 16.0;
 /// How many frames one that is counted stands for, as a part of what may come in a second. The more, the fewer writes, and the
 /// less exact.
 const SAMPLE: u32 = 5;
@@ -88,12 +92,14 @@ impl Sessions {
         }
         let weight = (self.per_second / SAMPLE).max(1);
         if fastrand::u32(..weight) == 0 {
-            match self.connections.count_frames(connection_id, weight, self.per_second).await {
-                Ok(sent) => {
+            let count = self.connections.count_frames(connection_id, weight, self.per_second);
+            // A bound that can't be checked now bounds nothing: the frame itself is none the worse.
+            match timeout(TIME_TO_NOTE, count).await {
+                Ok(Ok(sent)) => {
                     self.with(connection_id, |session| session.pace.learn(sent, now, self.per_second));
                 }
-                // A bound that can't be checked now bounds nothing: the frame itself is none the worse.
-                Err(error) => tracing::warn!(error = describe(&error), "frames not counted"),
+                Ok(Err(error)) => tracing::warn!(error = describe(&error), "frames not counted"),
+                Err(_) => tracing::warn!("frames not counted in time"),
             }
         }
         match self.with(connection_id, |session| session.pace.verdict(now)).flatten() {
@@ -190,8 +196,8 @@ mod tests {
         assert_eq!(verdict(&mut fast, 1_000), Some((1, false)));
         assert_eq!(verdict(&mut fast, 1_500), None);
         let mut flood = learned(FLOOD_SECONDS + 0.1);
-        assert_eq!(verdict(&mut flood, 0), Some((7, true)));
-        assert_eq!(verdict(&mut flood, 0), Some((7, false)));
+        assert_eq!(verdict(&mut flood, 0), Some((9, true)));
+        assert_eq!(verdict(&mut flood, 0), Some((9, false)));
         flood.learn(Sent::TooMany, at(0), RATE);
         assert_eq!(verdict(&mut flood, 59_000), Some((1, false)));
     }

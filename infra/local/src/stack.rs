@@ -38,6 +38,17 @@ const CHAT: &str = "/simulation/chat";
 /// The parameter that says who is let in, and what it says where that is everybody. A deployment must say it by itself.
 const AUTHENTICATION: &str = "Authentication";
 const OFF: &str = "off";
+/// The bounds of owners, lifted: where nobody is asked who he is, on a laptop, where nothing costs anything, all who measure and
+/// try would be one owner who has had enough.
+const LIFTED: [(&str, &str); 7] = [
+    ("GenerationsAtOnce", "999999999"),
+    ("GenerationsPerDay", "999999999"),
+    ("SuggestionsPerMinute", "999999999"),
+    ("UploadsPerHour", "999999999"),
+    ("BytesPerOwner", "999999999999999999"),
+    ("ConnectionsPerOwner", "999999999"),
+    ("FramesPerSecond", "999999999"),
+];
 /// Stands for the database until there is one, so that a broken template is refused before.
 const ANY_DATABASE: &str = "mongodb://127.0.0.1/";
 
@@ -268,11 +279,16 @@ fn parameters(
         ("MongoUri", database.to_owned()),
         ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
         ("ChatUrl", format!("{internal_url}{CHAT}")),
-        (AUTHENTICATION, OFF.to_owned()),
     ] {
         let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
         if blueprint.has_parameter(name) && is_empty {
             parameters.insert(name.to_owned(), value);
+        }
+    }
+    if blueprint.has_parameter(AUTHENTICATION) && !parameters.contains_key(AUTHENTICATION) {
+        parameters.insert(AUTHENTICATION.to_owned(), OFF.to_owned());
+        for (bound, value) in LIFTED.into_iter().filter(|(bound, _)| blueprint.has_parameter(bound)) {
+            parameters.entry(bound.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     parameters

@@ -195,3 +195,79 @@ async fn a_form_that_lambda_cannot_take_is_refused_by_the_gateway() {
     assert_eq!(upload(11_000_000).await.status, 413);
     board.stop().await;
 }
+
+/// The header of a PNG of this size.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut content = PNG.to_vec();
+    content[16..20].copy_from_slice(&width.to_be_bytes());
+    content[20..24].copy_from_slice(&height.to_be_bytes());
+    content
+}
+
+/// A JPEG with this much metadata before its size.
+fn jpeg(metadata: usize, width: u16, height: u16) -> Vec<u8> {
+    let mut content = b"\xFF\xD8".to_vec();
+    for _ in 0..metadata.div_ceil(60_000) {
+        content.extend(b"\xFF\xE1\xEA\x62");
+        content.resize(content.len() + 60_000, 0);
+    }
+    content.extend(b"\xFF\xC0\x00\x0B\x08");
+    content.extend(height.to_be_bytes());
+    content.extend(width.to_be_bytes());
+    content.extend(b"\x01\x01\x11\x00");
+    content
+}
+
+/// Puts a picture straight into the store: its `image_url`.
+async fn stored(board: &Board, content: Vec<u8>, content_type: &str) -> String {
+    let announced = json!({"content_type": content_type, "size": content.len()});
+    let permission = board.post("/api/upload/image", &announced).await.data();
+    assert_eq!(put(board, &permission, content).await.status(), 200);
+    permission["image_url"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn pictures_of_impossible_sizes_are_refused_by_their_headers() {
+    let bounds = [("MinImageSide", "300"), ("MaxImageSide", "6000"), ("MaxImageRatio", "2.5")];
+    let board = Board::start_with(|config| {
+        for (name, value) in bounds {
+            config.parameters.insert(name.to_owned(), value.to_owned());
+        }
+    })
+    .await;
+    let id = board.connect().await.create().await;
+    let generate = async |image_url: &str| {
+        board.post("/api/generate/video", &json!({"workspace_id": id, "image_url": image_url})).await
+    };
+    for (width, height) in [(50_000, 50_000), (u32::MAX, u32::MAX), (6_001, 6_000), (299, 400), (300, 751)] {
+        board.send(board.form(&png(width, height), "x", "image/png")).await.invalid("image");
+        // What goes straight to the store is looked at when it is used, and changes nothing.
+        let url = stored(&board, png(width, height), "image/png").await;
+        generate(&url).await.invalid("image_url");
+    }
+    for broken in
+        [&png(640, 480)[..20], b"\xFF\xD8\xFF\xE0 and so on", b"RIFF\x10\x00\x00\x00WEBPnone\0\0\0\0\0\0"]
+    {
+        board.send(board.form(broken, "x", "image/png")).await.refused(415, "UNSUPPORTED_FILE_TYPE");
+        let url = stored(&board, broken.to_vec(), "image/jpeg").await;
+        generate(&url).await.refused(415, "UNSUPPORTED_FILE_TYPE");
+    }
+    assert_eq!(board.workspace(&id).await["video"]["status"], "pending");
+    assert_eq!(board.vendor_tasks().await.len(), 0);
+
+    board.send(board.form(&jpeg(200_000, 640, 480), "x", "image/jpeg")).await.data();
+    let url = stored(&board, jpeg(200_000, 640, 480), "image/jpeg").await;
+    generate(&url).await.data();
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused_by_a_board_as_it_comes() {
+    let board = Board::start().await;
+    board.send(board.form(&png(8_193, 8_193), "x", "image/png")).await.invalid("image");
+    board.send(board.form(&png(8_192, 8_192), "x", "image/png")).await.data();
+    let details: Value =
+        board.send(board.form(&png(1, 101), "x", "image/png")).await.refused(400, "INVALID_PARAMS");
+    assert_eq!(details["field"], "image");
+    board.stop().await;
+}
