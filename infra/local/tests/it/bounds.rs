@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use futures_util::future::join_all;
 use mongodb::bson::{DateTime, doc};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     board::{Answer, Board, PNG},

@@ -107,9 +107,10 @@ fn every_code_of_an_error_is_described() {
     let described = read("docs/asyncapi.yaml");
     let variants = read("shared/src/model/event.rs");
     let variants = variants.split("pub enum ErrorCode {").nth(1).unwrap().split('}').next().unwrap();
+    let words = Regex::new("([a-z])([A-Z])").unwrap();
     let mut count = 0;
     for variant in Regex::new(r"(?m)^    ([A-Z]\w+),$").unwrap().captures_iter(variants) {
-        let code = Regex::new("([a-z])([A-Z])").unwrap().replace_all(&variant[1], "${1}_$2").to_uppercase();
+        let code = words.replace_all(&variant[1], "${1}_$2").to_uppercase();
         assert!(described.contains(&code), "{code}");
         count += 1;
     }
@@ -119,10 +120,10 @@ fn every_code_of_an_error_is_described() {
 #[test]
 fn the_parameters_that_documents_name_exist() {
     let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
+    let names =
+        Regex::new("(?:--parameter |parameter `)([A-Z][A-Za-z]+)|^\\| `([A-Z][A-Za-z]+)` \\|").unwrap();
     for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md"] {
         let text = read(document);
-        let names =
-            Regex::new("(?:--parameter |parameter `)([A-Z][A-Za-z]+)|^\\| `([A-Z][A-Za-z]+)` \\|").unwrap();
         for line in text.lines() {
             for name in names.captures_iter(line) {
                 let name = name.get(1).or_else(|| name.get(2)).unwrap().as_str();
