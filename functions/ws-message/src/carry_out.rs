@@ -46,6 +46,9 @@ impl App {
             audience
         };
         let (written, audience) = tokio::join!(write, look);
+        if let Ok(audience) = &audience {
+            self.sessions.learn(connection_id, audience.sent, Timestamp::now());
+        }
         match written {
             Ok((answer, event)) => {
                 if let Some(event) = event {

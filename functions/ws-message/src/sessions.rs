@@ -2,7 +2,8 @@
 //!
 //! A process remembers the connections that it has seen, so that most frames cost the database nothing here. Frames of one connection
 //! are spread over many processes, and only its row knows them all; so that not each of them costs a write, each has the same small
-//! chance of being counted, and then counts for all those that weren't.
+//! chance of being counted, and then counts for all those that weren't. What the row knows comes with the lookup of whom to tell,
+//! which each frame makes anyway.
 
 use std::{
     collections::HashMap,
@@ -95,9 +96,7 @@ impl Sessions {
             let count = self.connections.count_frames(connection_id, weight, self.per_second);
             // A bound that can't be checked now bounds nothing: the frame itself is none the worse.
             match timeout(TIME_TO_NOTE, count).await {
-                Ok(Ok(sent)) => {
-                    self.with(connection_id, |session| session.pace.learn(sent, now, self.per_second));
-                }
+                Ok(Ok(sent)) => self.learn(connection_id, sent, now),
                 Ok(Err(error)) => tracing::warn!(error = describe(&error), "frames not counted"),
                 Err(_) => tracing::warn!("frames not counted in time"),
             }
@@ -106,6 +105,11 @@ impl Sessions {
             Some(refused) => Err(refused),
             None => Ok(identity),
         }
+    }
+
+    /// Takes note of what a connection has sent, by all processes.
+    pub fn learn(&self, connection_id: &str, sent: Sent, now: Timestamp) {
+        self.with(connection_id, |session| session.pace.learn(sent, now, self.per_second));
     }
 
     async fn identity(&self, connection_id: &str) -> Result<Option<Identity>, Refused> {
@@ -148,12 +152,14 @@ struct Pace {
 impl Pace {
     /// Takes note of what all processes together have seen.
     fn learn(&mut self, sent: Sent, now: Timestamp, per_second: u32) {
-        let Sent::Frames(sent) = sent else {
+        let Sent::Frames(sent, at) = sent else {
             // It is closed, and all that still comes was under way. Until the row is forgotten, that is enough.
             self.refused_until = now.millis() + UNDER_WAY_MS;
             return;
         };
-        let seconds = sent / f64::from(per_second);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds, far below 2^52")]
+        let drained = (now.millis() - at.millis()).max(0) as f64 / 1000.0;
+        let seconds = sent / f64::from(per_second) - drained;
         #[expect(clippy::cast_possible_truncation, reason = "some seconds")]
         let wait = ((seconds - BURST_SECONDS).max(0.0) * 1000.0) as i64;
         self.refused_until = now.millis() + wait;
@@ -183,7 +189,8 @@ mod tests {
     fn what_all_have_sent_decides() {
         let learned = |sent: f64| {
             let mut pace = Pace::default();
-            pace.learn(Sent::Frames(f64::from(RATE) * sent), at(0), RATE);
+            // A second ago, so that a second's worth has drained away.
+            pace.learn(Sent::Frames(f64::from(RATE) * (sent + 1.0), at(-1_000)), at(0), RATE);
             pace
         };
         let verdict = |pace: &mut Pace, now| match pace.verdict(at(now)) {

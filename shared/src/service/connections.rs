@@ -11,7 +11,7 @@ use mongodb::{
 use serde::Deserialize;
 
 use super::database::{Database, DatabaseError, date, is_duplicate_key, literal, timestamp};
-use crate::model::{Identity, Owner};
+use crate::model::{Identity, Owner, Timestamp};
 
 /// A connection that was silent for this long is sent nothing, and is closed by the next sweep (contract §3).
 const SILENCE: Duration = Duration::from_secs(60);
@@ -62,15 +62,34 @@ pub struct Audience {
     pub others: Vec<Connection>,
     /// Whether the connection itself is to be noted as alive.
     pub is_to_be_noted: bool,
+    /// What the connection itself has sent.
+    pub sent: Sent,
 }
 
-/// What a connection has sent.
+/// What a connection has sent, as far as it was counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sent {
-    /// So much that hasn't drained away.
-    Frames(f64),
-    /// So much that it was closed for it.
+    /// So many frames that hadn't drained away at that time.
+    Frames(f64, Timestamp),
+    /// So many that it was closed for it.
     TooMany,
+}
+
+/// The same in a row.
+#[derive(Deserialize)]
+struct Count {
+    frames: f64,
+    at: DateTime,
+}
+
+impl Sent {
+    fn of(sent: Option<Count>, flooded_at: Option<DateTime>) -> Self {
+        match (flooded_at, sent) {
+            (Some(_), _) => Self::TooMany,
+            (None, Some(count)) => Self::Frames(count.frames, timestamp(count.at)),
+            (None, None) => Self::Frames(0.0, Timestamp::from_millis(0)),
+        }
+    }
 }
 
 /// The rows of the open connections.
@@ -172,12 +191,8 @@ impl Connections {
     pub async fn count_frames(&self, id: &str, frames: u32, per_second: u32) -> Result<Sent, DatabaseError> {
         #[derive(Default, Deserialize)]
         struct Row {
-            sent: Count,
+            sent: Option<Count>,
             flooded_at: Option<DateTime>,
-        }
-        #[derive(Default, Deserialize)]
-        struct Count {
-            frames: f64,
         }
         let seconds = doc! {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$sent.at", "$$NOW"]}]}, 1000]};
         let drained = doc! {"$multiply": [seconds, per_second]};
@@ -193,7 +208,7 @@ impl Connections {
         let counted = counted.projection(doc! {"_id": 0, "sent": 1, "flooded_at": 1});
         let counted = counted.return_document(ReturnDocument::After).write_concern(WriteConcern::nodes(1));
         let row = counted.await?.unwrap_or_default();
-        Ok(if row.flooded_at.is_some() { Sent::TooMany } else { Sent::Frames(row.sent.frames) })
+        Ok(Sent::of(row.sent, row.flooded_at))
     }
 
     /// Forgets a connection that is closed, but for what frames of it that are still under way need: whose it is, and that
@@ -250,12 +265,14 @@ impl Connections {
             token_expires_at: Option<DateTime>,
             last_seen: Option<DateTime>,
             closed_at: Option<DateTime>,
+            sent: Option<Count>,
+            flooded_at: Option<DateTime>,
         }
         let heard = doc! {"owner": owner.as_str(), "last_seen": {"$gt": ago(SILENCE)}};
         let rows = self.0.clone_with_type::<Row>();
         let found = rows.find(doc! {"$or": [{"_id": id}, heard]}).read_concern(ReadConcern::local());
         let mut shown = connection();
-        shown.extend(doc! {"last_seen": 1, "closed_at": 1});
+        shown.extend(doc! {"last_seen": 1, "closed_at": 1, "sent": 1, "flooded_at": 1});
         let found = found.projection(shown).await?;
         let found: Vec<Row> = found.try_collect().await?;
         let (own, others): (Vec<Row>, Vec<Row>) = found.into_iter().partition(|row| row.id == id);
@@ -267,8 +284,11 @@ impl Connections {
             let Row { id, token_expires_at, .. } = row;
             Some(Connection { id, connected_at: row.connected_at?, token_expires_at })
         });
-        let others = others.filter(Connection::is_authorized);
-        Ok(Audience { others: others.collect(), is_to_be_noted: !own.iter().any(is_noted) })
+        let others = others.filter(Connection::is_authorized).collect();
+        let is_to_be_noted = !own.iter().any(is_noted);
+        let (sent, flooded_at) =
+            own.into_iter().next().map_or((None, None), |row| (row.sent, row.flooded_at));
+        Ok(Audience { others, is_to_be_noted, sent: Sent::of(sent, flooded_at) })
     }
 
     /// The connections, of whomever, that are to be closed: those that were not heard from lately and those whose token has
