@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use local::{faults::FAULTS, template::Blueprint};
 use regex::Regex;
+use reqwest::Method;
 
 use crate::{
     api::{self, Sender},
-    board::project,
+    board::{Board, project},
 };
 
 fn read(name: &str) -> String {
@@ -70,6 +71,18 @@ fn every_route_of_the_template_is_described_and_no_other() {
     let template = blueprint.resolve(&given).unwrap();
     let routes = template.http_api.unwrap().routes.into_iter().map(|route| (route.method, route.path));
     assert_eq!(routes.collect::<BTreeSet<_>>(), api::routes());
+}
+
+#[tokio::test]
+async fn the_descriptions_can_be_read_in_a_browser() {
+    let board = Board::start().await;
+    let answer = board.request(Method::GET, "/_local/docs").send().await.unwrap();
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("POST /api/generate/video") && page.contains("workspace.sync_confirm"));
+    // It is no part of the API.
+    board.get("/_local/nothing").await.refused(404, "NOT_FOUND");
+    board.stop().await;
 }
 
 /// What `pattern` finds in a file of the project.
