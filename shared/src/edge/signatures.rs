@@ -1,5 +1,5 @@
-//! The cryptography of tokens: ring's, which is in every function already, for TLS. Of `jsonwebtoken`'s own two choices one would
-//! add a second library to each function, the other a set of crates of which ring does the same in a tenth of the code.
+//! The cryptography of tokens: ring's, which is in every function already, for TLS. Either of `jsonwebtoken`'s own two choices would
+//! add a second crypto library to each function.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, DecodingKeyKind, EncodingKey,
