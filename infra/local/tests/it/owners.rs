@@ -29,6 +29,14 @@ impl Belongings {
     }
 }
 
+/// Two owners, each with a connection and something of his own.
+async fn both(alice: &Member<'_>, bob: &Member<'_>) -> [(Socket, Belongings); 2] {
+    let (mut hers, mut his) = (alice.connect().await, bob.connect().await);
+    let of_alice = Belongings::of(alice, &mut hers).await;
+    let of_bob = Belongings::of(bob, &mut his).await;
+    [(hers, of_alice), (his, of_bob)]
+}
+
 fn path(image_url: &str) -> &str {
     image_url.split_once('?').expect("signed").0
 }
@@ -37,9 +45,7 @@ fn path(image_url: &str) -> &str {
 async fn no_route_knows_what_belongs_to_another() {
     let board = Board::guarded().await;
     let (alice, bob) = (board.member("alice"), board.member("bob"));
-    let (mut hers, mut his) = (alice.connect().await, bob.connect().await);
-    let of_alice = Belongings::of(&alice, &mut hers).await;
-    let of_bob = Belongings::of(&bob, &mut his).await;
+    let [(mut hers, of_alice), (_his, of_bob)] = both(&alice, &bob).await;
     let before = alice.workspaces().await;
     for (method, route) in api::routes() {
         match (method.as_str(), route.as_str()) {
@@ -114,9 +120,7 @@ async fn no_route_is_open_without_a_token() {
 async fn no_frame_touches_what_belongs_to_another() {
     let board = Board::guarded().await;
     let (alice, bob) = (board.member("alice"), board.member("bob"));
-    let (mut hers, mut his) = (alice.connect().await, bob.connect().await);
-    let of_alice = Belongings::of(&alice, &mut hers).await;
-    let of_bob = Belongings::of(&bob, &mut his).await;
+    let [(mut hers, of_alice), (mut his, of_bob)] = both(&alice, &bob).await;
     let before = alice.workspaces().await;
     for name in api::messages(Sender::Client).keys() {
         let data = match name.as_str() {
