@@ -109,22 +109,17 @@ impl App {
         }
     }
 
-    /// Closes a connection that floods. What nobody may use any more is left to the sweep, so that its client gets to know why.
+    /// Closes a connection that floods, and logs what failed.
     async fn turn_away(&self, connection_id: &str, refused: &Refused) {
-        let closed = match refused {
-            Refused::Stranger => self.connections.condemn(connection_id).await,
+        match refused {
             Refused::TooFast { is_flood: true, .. } => {
                 tracing::warn!(connection_id, "connection closed for flooding");
-                self.pusher.close_flooding(connection_id).await
+                if let Err(error) = self.pusher.close_flooding(connection_id).await {
+                    tracing::warn!(connection_id, error = describe(&error), "not forgotten");
+                }
             }
-            Refused::Unknown(error) => {
-                tracing::error!(error = describe(error), "frame failed");
-                Ok(())
-            }
-            Refused::Expired | Refused::TooFast { .. } => Ok(()),
-        };
-        if let Err(error) = closed {
-            tracing::warn!(connection_id, error = describe(&error), "not forgotten");
+            Refused::Unknown(error) => tracing::error!(error = describe(error), "frame failed"),
+            Refused::Unauthorized | Refused::TooFast { .. } => {}
         }
     }
 

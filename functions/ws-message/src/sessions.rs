@@ -29,19 +29,17 @@ const MAX_KNOWN: usize = 10_000;
 const BURST_SECONDS: f64 = 8.0;
 /// How much may come in all before the connection is closed, in seconds of the rate.
 const FLOOD_SECONDS: f64 = 16.0;
-/// How many frames one that is counted stands for, as a part of what may come in a second. The more, the fewer writes, and the
-/// less exact.
-const SAMPLE: u32 = 5;
+/// How many frames are counted in a second of a connection that keeps just to its rate; each stands for all those that weren't.
+/// The fewer, the fewer writes, and the less exact.
+const COUNTED_PER_SECOND: u32 = 5;
 /// How long frames of a connection that was closed for flooding may still be under way.
 const UNDER_WAY_MS: i64 = 60 * 1000;
 
 /// Why a frame is not even looked at.
 #[derive(Debug)]
 pub enum Refused {
-    /// The connection's token has expired.
-    Expired,
-    /// Nobody knows whose connection it is: its row was lost.
-    Stranger,
+    /// The connection's token has expired, or nobody knows whose connection it is. The sweep closes it.
+    Unauthorized,
     /// Too many came before it.
     TooFast {
         /// Until how many seconds from now.
@@ -57,7 +55,7 @@ impl Refused {
     /// What the client is told.
     pub fn answer(&self) -> Answer {
         match self {
-            Self::Expired | Self::Stranger => Answer::unauthorized(),
+            Self::Unauthorized => Answer::unauthorized(),
             Self::TooFast { retry_after_seconds, .. } => Answer::rate_limited(*retry_after_seconds),
             Self::Unknown(_) => Answer::database_failed(),
         }
@@ -87,11 +85,11 @@ impl Sessions {
 
     /// Whose the connection is that a frame came on just now.
     pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Identity, Refused> {
-        let identity = self.identity(connection_id).await?.ok_or(Refused::Stranger)?;
+        let identity = self.identity(connection_id).await?.ok_or(Refused::Unauthorized)?;
         if identity.has_expired(now) {
-            return Err(Refused::Expired);
+            return Err(Refused::Unauthorized);
         }
-        let weight = (self.per_second / SAMPLE).max(1);
+        let weight = (self.per_second / COUNTED_PER_SECOND).max(1);
         if fastrand::u32(..weight) == 0 {
             let count = self.connections.count_frames(connection_id, weight, self.per_second);
             // A bound that can't be checked now bounds nothing: the frame itself is none the worse.
@@ -119,7 +117,12 @@ impl Sessions {
         let identity = if self.is_guarded {
             let found = self.connections.identity(connection_id).await.map_err(Refused::Unknown)?;
             // One without an end was opened while everybody was let in.
-            found.filter(|identity| identity.expires_at.is_some())
+            let found = found.filter(|identity| identity.expires_at.is_some());
+            if found.is_none() {
+                // Its client gets to know why, and the sweep closes it.
+                self.connections.condemn(connection_id).await.map_err(Refused::Unknown)?;
+            }
+            found
         } else {
             Some(Identity::default())
         };

@@ -114,17 +114,17 @@ impl Connections {
         // the row is all that says whose the connection is.
         let concern = if is_guarded { WriteConcern::majority() } else { WriteConcern::nodes(1) };
         self.note(id, identity, concern).await?;
-        let counted = doc! {"owner": identity.owner.as_str(), "$or": [
-            {"last_seen": {"$gt": ago(SILENCE)}},
-            {"flooded_at": {"$gt": ago(PENALTY)}},
-        ]};
+        let mut counted = vec![doc! {"last_seen": {"$gt": ago(SILENCE)}}];
+        if is_guarded {
+            // Where all are one owner, what one of them did isn't laid to the others' charge.
+            counted.push(doc! {"flooded_at": {"$gt": ago(PENALTY)}});
+        }
+        let counted = doc! {"owner": identity.owner.as_str(), "$or": counted};
         let rows = self.0.clone_with_type::<Row>();
         let found =
             rows.find(counted).projection(doc! {"_id": 0, "flooded_at": 1}).limit(i64::from(most) + 1);
         let found: Vec<Row> = found.read_concern(ReadConcern::local()).await?.try_collect().await?;
-        // Where all are one owner, what one of them did isn't laid to the others' charge.
-        let has_flooded = is_guarded && found.iter().any(|row| row.flooded_at.is_some());
-        let is_welcome = found.len() <= most as usize && !has_flooded;
+        let is_welcome = found.len() <= most as usize && found.iter().all(|row| row.flooded_at.is_none());
         if !is_welcome {
             self.forget_all(&[id.to_owned()]).await?;
         }
@@ -149,13 +149,7 @@ impl Connections {
             "expires_at": keep_or("expires_at", doc! {"$add": ["$$NOW", millis(LIFE)]}.into()),
             "last_seen": {"$cond": [is_old, "$$NOW", "$last_seen"]},
         }};
-        let open = doc! {"_id": id, "closed_at": null};
-        match self.0.update_one(open, vec![renew]).upsert(true).write_concern(concern).await {
-            Ok(_) => Ok(()),
-            // It is closed already: a frame that was still under way doesn't bring it back.
-            Err(error) if is_duplicate_key(&error) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.upsert_open(id, renew, concern).await
     }
 
     /// Whose a connection is; `None` where it isn't known, or is long closed.
@@ -174,14 +168,28 @@ impl Connections {
         }))
     }
 
-    /// Has the next sweep close a connection that there is no row of: it is open, but nobody knows whose it is.
+    /// Has the next sweep close a connection that is open, though nobody knows whose it is: its row was lost, or is from a time when
+    /// everybody was let in.
     pub async fn condemn(&self, id: &str) -> Result<(), DatabaseError> {
-        let now = DateTime::now();
-        let expires_at = DateTime::from_millis(now.timestamp_millis().saturating_add(millis(LIFE)));
-        let row = doc! {"connected_at": now, "token_expires_at": now, "expires_at": expires_at};
-        let written = self.0.update_one(doc! {"_id": id}, doc! {"$setOnInsert": row}).upsert(true);
-        match written.write_concern(WriteConcern::nodes(1)).await {
+        let end = doc! {"$set": {
+            "token_expires_at": {"$ifNull": ["$token_expires_at", "$$NOW"]},
+            "connected_at": {"$ifNull": ["$connected_at", "$$NOW"]},
+            "expires_at": {"$ifNull": ["$expires_at", {"$add": ["$$NOW", millis(LIFE)]}]},
+        }};
+        self.upsert_open(id, end, WriteConcern::nodes(1)).await
+    }
+
+    /// Changes the row of a connection, or makes it, unless the connection is closed.
+    async fn upsert_open(
+        &self,
+        id: &str,
+        stage: Document,
+        concern: WriteConcern,
+    ) -> Result<(), DatabaseError> {
+        let open = doc! {"_id": id, "closed_at": null};
+        match self.0.update_one(open, vec![stage]).upsert(true).write_concern(concern).await {
             Ok(_) => Ok(()),
+            // It is closed already: a frame that was still under way doesn't bring it back.
             Err(error) if is_duplicate_key(&error) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -290,6 +290,18 @@ async fn a_connection_that_nobody_remembers_is_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_connection_from_the_time_when_all_were_let_in_is_no_way_in() {
+    let board = Board::guarded().await;
+    let mut socket = board.member("alice").connect().await;
+    let open = doc! {"$set": {"owner": "default", "token_expires_at": null}};
+    board.rows("connections").update_one(doc! {}, open).await.unwrap();
+    assert_eq!(socket.refused("workspace.create", json!({})).await.0, "UNAUTHORIZED");
+    board.sweep().await;
+    assert_eq!(socket.frames_until_closed().await, Vec::<String>::new());
+    board.stop().await;
+}
+
+#[tokio::test]
 async fn what_a_page_sends_as_it_closes_is_still_its_owners() {
     let board = Board::guarded().await;
     let alice = board.member("alice");
