@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use shared::{
-    edge::rest::RestError,
+    edge::{function::note, rest::RestError},
     model::{Event, GenerationId, InvalidData, MotionParams, Timestamp, VideoStatus, describe},
     service::{
+        metrics::Metric,
+        polling::Polled,
         video_vendor::CreateTaskError,
         workspaces::{
             claim::{Claim, NewGeneration},
@@ -42,8 +44,12 @@ impl App {
     pub async fn generate(&self, request: GenerateRequest) -> Result<String, RestError> {
         let GenerateRequest { owner, workspace_id, image, .. } = &request;
         let key = owner.key();
-        let (snapshot, header) =
-            tokio::join!(self.workspaces.snapshot(owner, *workspace_id), self.images.header(&key, image));
+        let (snapshot, header, kept) = tokio::join!(
+            self.workspaces.snapshot(owner, *workspace_id),
+            self.images.header(&key, image),
+            self.uploads.keep(&key, image),
+        );
+        let is_kept = kept?;
         let mut snapshot = snapshot?;
         let mut header = Some(header);
         let give_up = Instant::now() + PATIENCE;
@@ -66,7 +72,7 @@ impl App {
                 }
                 Earlier::Nothing | Earlier::Refused(_) => {
                     if let Some(header) = header.take() {
-                        let header = header?.ok_or_else(RestError::image_not_found)?;
+                        let header = header?.filter(|_| is_kept).ok_or_else(RestError::image_not_found)?;
                         let header = header.ok_or_else(RestError::unsupported_file_type)?;
                         self.bounds.check(&header, "image_url")?;
                     }
@@ -75,7 +81,9 @@ impl App {
                         id: GenerationId::random(),
                         idempotency: request.idempotency.clone(),
                         deadline: self.deadline,
+                        correlation_id: request.correlation_id.clone(),
                     };
+                    note("generation_id", &generation.id);
                     match self.workspaces.claim(owner, *workspace_id, &generation, self.limits).await? {
                         Claim::Claimed(claimed_at) => {
                             let params = request.params.clone().or_form(&current.form_data);
@@ -128,22 +136,32 @@ impl App {
     ) -> Result<String, RestError> {
         let GenerateRequest { owner, workspace_id, .. } = request;
         let deadline_ms = i64::try_from(self.deadline.as_millis()).unwrap_or(i64::MAX);
-        let deadline = Timestamp::from_millis(claimed_at.millis().saturating_add(deadline_ms));
+        note("task_id", &task_id);
+        Metric::GenerationsStarted.count(1);
+        let task = Polled {
+            owner,
+            workspace_id: *workspace_id,
+            generation_id: &generation,
+            task_id: &task_id,
+            deadline: Timestamp::from_millis(claimed_at.millis().saturating_add(deadline_ms)),
+            correlation_id: request.correlation_id.as_deref(),
+        };
         let (recorded, started) = tokio::join!(
             self.workspaces.record_task(owner, *workspace_id, &generation, &task_id),
-            self.polling.start(owner, *workspace_id, &generation, &task_id, deadline, 0),
+            self.polling.start(task, 0),
         );
         if let Err(error) = &started {
-            tracing::error!(task_id, error = describe(error), "left to the sweeper");
+            tracing::error!(error = describe(error), "left to the sweeper");
         }
         match recorded {
             // Or it isn't running any more: the workspace was deleted meanwhile.
             Ok(_) => {}
             Err(error) if started.is_ok() => {
-                tracing::error!(task_id, error = describe(&error), "left to the execution");
+                tracing::error!(error = describe(&error), "left to the execution");
             }
             Err(error) => return Err(error.into()),
         }
+        tracing::info!("generation started");
         Ok(task_id)
     }
 

@@ -4,20 +4,22 @@
 mod generate;
 mod request;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lambda_http::{Body, Error, Request, Response};
 use serde_json::json;
 use shared::{
     edge::{
+        function::note,
         rest::{self, RestError},
-        settings,
+        settings::{Settings, SettingsError},
     },
     model::{ImageBounds, Owner},
     service::{
         images::Images,
         polling::Polling,
         push::Pusher,
+        uploads::Uploads,
         video_vendor::VideoVendor,
         workspaces::{Workspaces, claim::GenerationLimits},
     },
@@ -29,6 +31,7 @@ use crate::request::GenerateRequest;
 struct App {
     workspaces: Workspaces,
     images: Images,
+    uploads: Uploads,
     vendor: VideoVendor,
     polling: Polling,
     pusher: Pusher,
@@ -39,23 +42,29 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let access = settings::access()?;
-    let database = settings::database().await?;
-    let aws = settings::aws()?;
-    let app = App {
-        workspaces: Workspaces::new(&database),
-        images: settings::images(&aws)?,
-        vendor: settings::video_vendor()?,
-        polling: settings::polling(&aws)?,
-        pusher: settings::pusher(&aws, &database)?,
-        deadline: settings::generation_deadline()?,
-        limits: settings::generation_limits()?,
-        bounds: settings::image_bounds()?,
-    };
-    rest::serve(&access, |request, owner| generate(&app, request, owner)).await
+    rest::serve(App::new, generate).await
 }
 
-async fn generate(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
-    let task_id = app.generate(GenerateRequest::parse(&request, owner)?).await?;
+impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        Ok(Self {
+            workspaces: Workspaces::new(&database),
+            images: settings.images()?,
+            uploads: Uploads::new(&database),
+            vendor: settings.video_vendor()?,
+            polling: settings.polling()?,
+            pusher: settings.pusher(&database)?,
+            deadline: settings.generation_deadline()?,
+            limits: settings.generation_limits()?,
+            bounds: settings.image_bounds()?,
+        })
+    }
+}
+
+async fn generate(app: Arc<App>, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
+    let request = GenerateRequest::parse(&request, owner)?;
+    note("workspace_id", request.workspace_id);
+    let task_id = app.generate(request).await?;
     Ok(rest::ok(&json!({"task_id": task_id, "status": "generating"})))
 }

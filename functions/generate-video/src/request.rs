@@ -16,6 +16,8 @@ pub struct GenerateRequest {
     pub image: ImageName,
     pub params: MotionParams,
     pub idempotency: Option<Idempotency>,
+    /// What the logs of the request go by.
+    pub correlation_id: Option<String>,
 }
 
 impl GenerateRequest {
@@ -35,7 +37,8 @@ impl GenerateRequest {
             key: hex_digest(key),
             request: hex_digest(&json!([image, params]).to_string()),
         });
-        Ok(Self { owner, workspace_id, image, params, idempotency })
+        let correlation_id = rest::gateway_id(request);
+        Ok(Self { owner, workspace_id, image, params, idempotency, correlation_id })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /api/uploads/{filename}`: the bytes of a picture, or the way to them (contract §2, §6), for whoever has its owner's token
 //! or an address that was signed for it (§7).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lambda_http::{
     Body, Error, Request, RequestExt, Response,
@@ -12,7 +12,7 @@ use shared::{
         access::Access,
         addresses::Addresses,
         rest::{self, RestError},
-        settings,
+        settings::{Settings, SettingsError},
     },
     model::{ImageName, OwnerKey, SignedQuery, Timestamp},
     service::images::Images,
@@ -36,15 +36,14 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let app = App {
-        access: settings::access()?,
-        addresses: settings::addresses()?,
-        images: settings::images(&settings::aws()?)?,
-    };
-    rest::serve_unguarded(|request| get(&app, request)).await
+    rest::serve_unguarded(App::new, get).await
 }
 
 impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(Self { access: settings.access()?, addresses: settings.addresses()?, images: settings.images()? })
+    }
+
     /// Whose picture `name` may be read by who sends `request`.
     async fn reader(&self, request: &Request, name: Option<&ImageName>) -> Result<OwnerKey, RestError> {
         let query = request.uri().query().and_then(|query| query.parse::<SignedQuery>().ok());
@@ -77,7 +76,7 @@ impl App {
     }
 }
 
-async fn get(app: &App, request: Request) -> Result<Response<Body>, RestError> {
+async fn get(app: Arc<App>, request: Request) -> Result<Response<Body>, RestError> {
     let parameters = request.path_parameters();
     let name = parameters.first("filename").and_then(|name| name.parse::<ImageName>().ok());
     let owner = app.reader(&request, name.as_ref()).await?;

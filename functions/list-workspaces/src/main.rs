@@ -1,6 +1,6 @@
 //! `GET /api/workspaces`: the owner's board, or a page of it (contract §2, §6).
 
-use std::io;
+use std::{io, sync::Arc};
 
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use shared::{
     edge::{
         addresses::Addresses,
         rest::{self, RestError},
-        settings,
+        settings::{Settings, SettingsError},
     },
     model::{ImageName, InvalidData, Owner, Timestamp, Workspace},
     service::workspaces::{Cursor, Workspaces},
@@ -27,13 +27,17 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let access = settings::access()?;
-    let app =
-        App { workspaces: Workspaces::new(&settings::database().await?), addresses: settings::addresses()? };
-    rest::serve(&access, |request, owner| list(&app, request, owner)).await
+    rest::serve(App::new, list).await
 }
 
-async fn list(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
+impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let workspaces = Workspaces::new(&settings.database().await?);
+        Ok(Self { workspaces, addresses: settings.addresses()? })
+    }
+}
+
+async fn list(app: Arc<App>, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
     #[derive(Serialize)]
     struct Answer {
         workspaces: Vec<Workspace>,

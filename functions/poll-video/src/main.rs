@@ -1,10 +1,15 @@
 //! The task of the polling state machine: asks the vendor about a task once, and records and tells how it ended. Every
 //! step may be repeated (decision 4 in the house's design).
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
+use std::sync::Arc;
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use shared::{
-    edge::{log, settings},
+    edge::{
+        function::{note, serve},
+        settings::{Settings, SettingsError},
+    },
     model::{Event, VideoStatus},
     service::{
         database::DatabaseError,
@@ -72,21 +77,20 @@ impl From<PollError> for Diagnostic {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let database = settings::database().await?;
-    let aws = settings::aws()?;
-    let app = App {
-        workspaces: Workspaces::new(&database),
-        vendor: settings::video_vendor()?,
-        pusher: settings::pusher(&aws, &database)?,
-    };
-    run(service_fn(|event: LambdaEvent<Input>| poll(&app, event.payload))).await
+    serve(App::new, poll).await
 }
 
-async fn poll(app: &App, Input { poll, failure }: Input) -> Result<Output, PollError> {
+async fn poll(app: Arc<App>, event: LambdaEvent<Input>) -> Result<Output, PollError> {
+    let Input { poll, failure } = event.payload;
+    if let Some(id) = &poll.correlation_id {
+        note("correlation_id", id);
+    }
+    note("workspace_id", poll.workspace_id);
+    note("generation_id", &poll.generation_id);
+    note("task_id", &poll.task_id);
     let status = match failure {
         Some(failure) => {
-            tracing::error!(task_id = poll.task_id, error = failure.error, "polling given up");
+            tracing::error!(error = failure.error, "polling given up");
             let error = "无法查询视频状态，已放弃等待".to_owned();
             app.end(&poll, Ending::Failed { error }).await?
         }
@@ -96,6 +100,15 @@ async fn poll(app: &App, Input { poll, failure }: Input) -> Result<Output, PollE
 }
 
 impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        Ok(Self {
+            workspaces: Workspaces::new(&database),
+            vendor: settings.video_vendor()?,
+            pusher: settings.pusher(&database)?,
+        })
+    }
+
     async fn ask(&self, poll: &Poll) -> Result<Status, PollError> {
         let (is_running, state) = tokio::join!(
             self.workspaces.record_task(&poll.owner, poll.workspace_id, &poll.generation_id, &poll.task_id),
@@ -108,7 +121,7 @@ impl App {
         match state {
             Ok(TaskState::Succeeded { url }) => self.end(poll, Ending::Completed { url }).await,
             Ok(TaskState::Failed { reason }) => self.end(poll, Ending::Failed { error: reason }).await,
-            Ok(TaskState::Running) | Err(_) if poll.is_overdue() => self.end(poll, Ending::overdue()).await,
+            Ok(TaskState::Running) | Err(_) if poll.is_overdue() => self.end(poll, Ending::Overdue).await,
             Ok(TaskState::Running) => Ok(Status::Generating),
             Err(unavailable) => Err(unavailable.into()),
         }
@@ -118,6 +131,7 @@ impl App {
         let finished = self.workspaces.finish(&poll.owner, poll.workspace_id, &poll.generation_id, &ending);
         match finished.await? {
             Some(updated_at) => {
+                tracing::info!("generation ended");
                 let event = ending.into_event(poll.workspace_id, updated_at);
                 self.pusher.tell_all(&poll.owner, &event).await;
             }

@@ -1,11 +1,14 @@
 //! `POST /api/ai/suggest`: asks the chat model, keeps and tells what it proposes (contract §2, §6).
 
+use std::sync::Arc;
+
 use lambda_http::{Body, Error, Request, Response};
 use serde_json::json;
 use shared::{
     edge::{
+        function::note,
         rest::{self, RestError},
-        settings,
+        settings::{self, Settings, SettingsError},
     },
     model::{CollaborationEntry, Event, Members, MotionParams, Owner, Timestamp, UserInput, WorkspaceId},
     service::{
@@ -33,21 +36,25 @@ struct SuggestRequest {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let access = settings::access()?;
-    let database = settings::database().await?;
-    let aws = settings::aws()?;
-    let app = App {
-        workspaces: Workspaces::new(&database),
-        chat: settings::chat_model()?,
-        pusher: settings::pusher(&aws, &database)?,
-        quotas: Quotas::new(&database),
-        per_minute: settings::number("SUGGESTIONS_PER_MINUTE")?,
-    };
-    rest::serve(&access, |request, owner| suggest(&app, request, owner)).await
+    rest::serve(App::new, suggest).await
 }
 
-async fn suggest(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
+impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        Ok(Self {
+            workspaces: Workspaces::new(&database),
+            chat: settings.chat_model()?,
+            pusher: settings.pusher(&database)?,
+            quotas: Quotas::new(&database),
+            per_minute: settings::number("SUGGESTIONS_PER_MINUTE")?,
+        })
+    }
+}
+
+async fn suggest(app: Arc<App>, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
     let SuggestRequest { workspace_id, user_input, current_params } = parse(&request)?;
+    note("workspace_id", workspace_id);
     let snapshot = app.workspaces.snapshot(&owner, workspace_id).await?;
     let snapshot = snapshot.ok_or_else(RestError::workspace_not_found)?;
     app.quotas.take(&owner, Rate::SUGGESTIONS, app.per_minute).await??;

@@ -7,6 +7,8 @@ use shared::{
     },
 };
 
+use shared::service::polling::Polled;
+
 use crate::{App, BATCH, CONCURRENCY};
 
 /// Told to people where nobody knows whether the vendor has accepted: it died on the way.
@@ -19,7 +21,13 @@ impl App {
             .for_each_concurrent(CONCURRENCY, |stale| async move {
                 if let Err(error) = self.sweep_generation(&stale).await {
                     // The next sweep finds it again.
-                    tracing::error!(generation_id = %stale.id, error = describe(&error), "generation not swept");
+                    let (generation_id, correlation_id) = (stale.id.as_str(), &stale.correlation_id);
+                    tracing::error!(
+                        generation_id,
+                        correlation_id,
+                        error = describe(&error),
+                        "generation not swept"
+                    );
                 }
             })
             .await;
@@ -32,7 +40,7 @@ impl App {
             Some(task_id) if Timestamp::now() < stale.deadline => {
                 return self.poll_again(stale, task_id).await;
             }
-            Some(_) => Ending::overdue(),
+            Some(_) => Ending::Overdue,
             None => Ending::Failed { error: OUTCOME_UNKNOWN.to_owned() },
         };
         let ended = match &ending {
@@ -42,7 +50,8 @@ impl App {
             _ => self.workspaces.finish(owner, *workspace_id, id, &ending).await?,
         };
         if let Some(updated_at) = ended {
-            tracing::warn!(generation_id = %id, task_id = stale.task_id, "generation given up");
+            let (generation_id, correlation_id) = (id.as_str(), &stale.correlation_id);
+            tracing::warn!(generation_id, correlation_id, task_id = stale.task_id, "generation given up");
             self.pusher.tell_all(owner, &ending.into_event(*workspace_id, updated_at)).await;
         }
         Ok(())
@@ -52,11 +61,23 @@ impl App {
     async fn poll_again(&self, stale: &Stale, task_id: &str) -> Result<(), DatabaseError> {
         if self.workspaces.take_over(stale).await? {
             let attempt = stale.attempt + 1;
-            let Stale { owner, workspace_id, id, deadline, .. } = stale;
-            tracing::warn!(generation_id = %id, task_id, attempt, "polling again");
-            let started = self.polling.start(owner, *workspace_id, id, task_id, *deadline, attempt).await;
-            if let Err(error) = started {
-                tracing::error!(generation_id = %id, error = describe(&error), "left to the next sweep");
+            let (generation_id, correlation_id) = (stale.id.as_str(), stale.correlation_id.as_deref());
+            tracing::warn!(generation_id, correlation_id, task_id, attempt, "polling again");
+            let task = Polled {
+                owner: &stale.owner,
+                workspace_id: stale.workspace_id,
+                generation_id: &stale.id,
+                task_id,
+                deadline: stale.deadline,
+                correlation_id,
+            };
+            if let Err(error) = self.polling.start(task, attempt).await {
+                tracing::error!(
+                    generation_id,
+                    correlation_id,
+                    error = describe(&error),
+                    "left to the next sweep"
+                );
             }
         }
         Ok(())

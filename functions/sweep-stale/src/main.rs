@@ -1,20 +1,29 @@
 //! Each minute: closes connections that have gone silent or whose token has expired, ends claims that got no task and videos
-//! past their deadline, and gives a new execution to tasks that have lost theirs (contract §3, §7; decisions 1 and 3 in the
-//! house's design).
+//! past their deadline, gives a new execution to tasks that have lost theirs (contract §3, §7; decisions 1 and 3 in the
+//! house's design), and removes pictures that nobody has used for a day.
 
 mod generations;
+mod uploads;
+
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use shared::{
-    edge::{log, settings},
+    edge::{
+        function::serve,
+        settings::{Settings, SettingsError},
+    },
     model::describe,
     service::{
         connections::Connections,
         database::{Database, DatabaseError},
+        images::Images,
+        metrics::Metric,
         polling::Polling,
         push::Pusher,
+        uploads::Uploads,
         workspaces::Workspaces,
     },
 };
@@ -30,44 +39,52 @@ struct App {
     indexes: OnceCell<()>,
     connections: Connections,
     workspaces: Workspaces,
+    uploads: Uploads,
+    images: Images,
     polling: Polling,
     pusher: Pusher,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let database = settings::database().await?;
-    let aws = settings::aws()?;
-    let app = App {
-        indexes: OnceCell::new(),
-        connections: Connections::new(&database),
-        workspaces: Workspaces::new(&database),
-        polling: settings::polling(&aws)?,
-        pusher: settings::pusher(&aws, &database)?,
-        database,
-    };
-    run(service_fn(|_: LambdaEvent<Value>| sweep(&app))).await
+    serve(App::new, sweep).await
 }
 
-async fn sweep(app: &App) -> Result<(), Error> {
+async fn sweep(app: Arc<App>, _: LambdaEvent<Value>) -> Result<(), Error> {
     // The sweeper runs within a minute of a deployment, and needs the indexes most, but it can do without.
     if let Err(error) = app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await {
         tracing::error!(error = describe(&error), "indexes not made");
     }
-    let (connections, generations) = tokio::join!(app.close_ended(), app.sweep_generations());
-    // Each does its part whatever becomes of the other.
+    let (connections, generations, uploads) =
+        tokio::join!(app.close_ended(), app.sweep_generations(), app.remove_unused());
+    // Each does its part whatever becomes of the others.
     connections?;
-    Ok(generations?)
+    generations?;
+    Ok(uploads?)
 }
 
 impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        Ok(Self {
+            indexes: OnceCell::new(),
+            connections: Connections::new(&database),
+            workspaces: Workspaces::new(&database),
+            uploads: Uploads::new(&database),
+            images: settings.images()?,
+            polling: settings.polling()?,
+            pusher: settings.pusher(&database)?,
+            database,
+        })
+    }
+
     async fn close_ended(&self) -> Result<(), DatabaseError> {
         let ended = self.connections.ended(BATCH).await?;
         if ended.is_empty() {
             return Ok(());
         }
         tracing::info!(connections = ended.len(), "closing silent and unauthorized connections");
+        Metric::ConnectionsSwept.count(ended.len());
         stream::iter(ended)
             .for_each_concurrent(CONCURRENCY, |connection| async move {
                 if let Err(error) = self.pusher.close(&connection.id).await {

@@ -2,13 +2,15 @@
 
 mod form;
 
+use std::sync::Arc;
+
 use lambda_http::{Body, Error, Request, Response};
 use serde_json::{Map, Value, json};
 use shared::{
     edge::{
         addresses::Addresses,
         rest::{self, RestError},
-        settings,
+        settings::{self, Settings, SettingsError},
     },
     model::{
         ImageBounds, ImageHeader, ImageKind, ImageName, InvalidData, MAX_IMAGE_BYTES, Members, Owner,
@@ -17,6 +19,7 @@ use shared::{
     service::{
         images::Images,
         quotas::{Quotas, Rate},
+        uploads::Uploads,
     },
 };
 
@@ -26,25 +29,17 @@ struct App {
     images: Images,
     bounds: ImageBounds,
     quotas: Quotas,
+    uploads: Uploads,
     uploads_per_hour: u32,
     bytes_per_owner: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let access = settings::access()?;
-    let app = App {
-        addresses: settings::addresses()?,
-        images: settings::images(&settings::aws()?)?,
-        bounds: settings::image_bounds()?,
-        quotas: Quotas::new(&settings::database().await?),
-        uploads_per_hour: settings::number("UPLOADS_PER_HOUR")?,
-        bytes_per_owner: settings::number("BYTES_PER_OWNER")?,
-    };
-    rest::serve(&access, |request, owner| upload(&app, request, owner)).await
+    rest::serve(App::new, upload).await
 }
 
-async fn upload(app: &App, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
+async fn upload(app: Arc<App>, request: Request, owner: Owner) -> Result<Response<Body>, RestError> {
     let content_type = rest::header(&request, "content-type").unwrap_or_default().to_owned();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("multipart/form-data") {
@@ -58,6 +53,19 @@ async fn upload(app: &App, request: Request, owner: Owner) -> Result<Response<Bo
 }
 
 impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        Ok(Self {
+            addresses: settings.addresses()?,
+            images: settings.images()?,
+            bounds: settings.image_bounds()?,
+            quotas: Quotas::new(&database),
+            uploads: Uploads::new(&database),
+            uploads_per_hour: settings::number("UPLOADS_PER_HOUR")?,
+            bytes_per_owner: settings::number("BYTES_PER_OWNER")?,
+        })
+    }
+
     /// Stores the picture in the form's part `image`.
     async fn store(
         &self,
@@ -74,6 +82,7 @@ impl App {
         self.bounds.check(&header, "image")?;
         let (key, name) = (owner.key(), ImageName::random(header.kind));
         self.reserve(owner, &key, size).await?;
+        self.uploads.announce(&key, &name).await?;
         self.images.put(&key, &name, content).await?;
         Ok(rest::ok(&self.named(&key, &name)))
     }
@@ -92,6 +101,7 @@ impl App {
         }
         let (key, name) = (owner.key(), ImageName::random(kind));
         self.reserve(owner, &key, size).await?;
+        self.uploads.announce(&key, &name).await?;
         let upload = self.images.presign_put(&key, &name, size).await?;
         let headers: Map<String, Value> =
             upload.headers.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();

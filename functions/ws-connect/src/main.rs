@@ -1,10 +1,13 @@
 //! `$connect`: lets in whom it should, and remembers the connection, so that its owner's events reach it (contract §3, §7).
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     edge::{
         access::{Access, AccessError},
-        log, settings,
+        function::serve,
+        settings::{self, Settings, SettingsError},
         tokens::TokenError,
         websocket::{Handshake, Origins, Response},
     },
@@ -22,17 +25,23 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let app = App {
-        access: settings::access()?,
-        origins: settings::origins()?,
-        connections: Connections::new(&settings::database().await?),
-        per_owner: settings::number("CONNECTIONS_PER_OWNER")?,
-    };
-    run(service_fn(|event: LambdaEvent<Handshake>| connect(&app, event.payload))).await
+    serve(App::new, connect).await
 }
 
-async fn connect(app: &App, handshake: Handshake) -> Result<Response, Error> {
+impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            access: settings.access()?,
+            origins: settings.origins()?,
+            connections: Connections::new(&settings.database().await?),
+            per_owner: settings::number("CONNECTIONS_PER_OWNER")?,
+        })
+    }
+}
+
+async fn connect(app: Arc<App>, event: LambdaEvent<Handshake>) -> Result<Response, Error> {
+    let handshake = event.payload;
+    handshake.request_context.note();
     if !app.origins.allow(handshake.origin()) {
         tracing::info!(origin = handshake.origin(), "connection refused: origin not allowed");
         return Ok(Response::forbidden());

@@ -1,9 +1,12 @@
 //! `$disconnect`: forgets the connection. It may never come; the sweep and the first failing push do the same.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     edge::{
-        log, settings,
+        function::serve,
+        settings::{Settings, SettingsError},
         websocket::{Event, Response},
     },
     service::connections::Connections,
@@ -11,12 +14,16 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let connections = Connections::new(&settings::database().await?);
-    run(service_fn(|event: LambdaEvent<Event>| disconnect(&connections, event.payload))).await
+    serve(connections, disconnect).await
 }
 
-async fn disconnect(connections: &Connections, event: Event) -> Result<Response, Error> {
-    connections.forget(&event.request_context.connection_id).await?;
+async fn connections(settings: Settings) -> Result<Connections, SettingsError> {
+    Ok(Connections::new(&settings.database().await?))
+}
+
+async fn disconnect(connections: Arc<Connections>, event: LambdaEvent<Event>) -> Result<Response, Error> {
+    let context = event.payload.request_context;
+    context.note();
+    connections.forget(&context.connection_id).await?;
     Ok(Response::ok())
 }

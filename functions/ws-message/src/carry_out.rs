@@ -1,10 +1,12 @@
 use shared::{
+    edge::function::note,
     model::{
-        Answer, Command, Created, Event, FieldUpdates, Identity, OrderIndex, Owner, Sender, Timestamp,
-        WorkspaceId, describe,
+        Answer, Command, Created, Event, FieldUpdates, Identity, InvalidData, OrderIndex, Owner, Sender,
+        Timestamp, WorkspaceId, describe,
     },
     service::{
         database::DatabaseError,
+        metrics::Metric,
         push::log_unknown_audience,
         workspaces::{Creation, Deletion, Reordering, Update},
     },
@@ -74,6 +76,7 @@ impl App {
     ) -> Result<Written, DatabaseError> {
         Ok(match self.workspaces.create(owner, sender.request, order_index).await? {
             Creation::New(workspace) => {
+                note("workspace_id", workspace.id);
                 let created = Created {
                     workspace_id: workspace.id,
                     order_index: workspace.order_index,
@@ -94,6 +97,14 @@ impl App {
         updates: FieldUpdates,
         unchanged_since: Option<Timestamp>,
     ) -> Result<Written, DatabaseError> {
+        note("workspace_id", workspace_id);
+        // Before the write that uses them: a picture that is kept for nothing does no harm.
+        for name in updates.images() {
+            if !self.uploads.keep(&owner.key(), &name).await? {
+                let fault = InvalidData::at_path("image_url", "图片上传已超过一天，请重新上传");
+                return Ok((Answer::invalid(fault), None));
+            }
+        }
         let updated = self.workspaces.update(owner, workspace_id, sender, sent_at, updates, unchanged_since);
         Ok(match updated.await? {
             Update::Applied { applied: mut updates, updated_at } => {
@@ -103,7 +114,10 @@ impl App {
                 (Answer::SyncConfirm { workspace_id, updated_at }, is_told.then_some(event))
             }
             Update::Repeat { updated_at } => (Answer::SyncConfirm { workspace_id, updated_at }, None),
-            Update::Conflict { updated_at } => (Answer::conflict(workspace_id, updated_at), None),
+            Update::Conflict { updated_at } => {
+                Metric::Conflicts.count(1);
+                (Answer::conflict(workspace_id, updated_at), None)
+            }
             Update::Invalid(fault) => (Answer::invalid(fault), None),
             Update::NotFound => (Answer::workspace_not_found(workspace_id.to_string()), None),
         })
@@ -115,6 +129,7 @@ impl App {
         sender: &Sender,
         workspace_id: WorkspaceId,
     ) -> Result<Written, DatabaseError> {
+        note("workspace_id", workspace_id);
         Ok(match self.workspaces.delete(owner, workspace_id, sender.request).await? {
             Deletion::Deleted => (Answer::Deleted { workspace_id }, Some(Event::Deleted { workspace_id })),
             Deletion::Repeat => (Answer::Deleted { workspace_id }, None),

@@ -4,19 +4,25 @@
 mod carry_out;
 mod sessions;
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Context, Error, LambdaEvent};
 use shared::{
     edge::{
         addresses::Addresses,
-        log, settings,
+        function::serve,
+        settings::{self, Settings, SettingsError},
         websocket::{Event, Response},
     },
     model::{
         Answer, Command, Frame, Identity, InvalidData, Refusal, RejectedFrame, Sender, Timestamp, describe,
     },
-    service::{connections::Connections, push::Pusher, workspaces::Workspaces},
+    service::{
+        connections::Connections, metrics::Metric, push::Pusher, uploads::Uploads, workspaces::Workspaces,
+    },
 };
 use tokio::time::timeout;
 
@@ -25,6 +31,7 @@ use crate::sessions::{Refused, Sessions};
 /// What the frames of a process share.
 struct App {
     workspaces: Workspaces,
+    uploads: Uploads,
     connections: Connections,
     sessions: Sessions,
     pusher: Pusher,
@@ -33,19 +40,7 @@ struct App {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let database = settings::database().await?;
-    let aws = settings::aws()?;
-    let connections = Connections::new(&database);
-    let (is_guarded, per_second) = (settings::is_guarded()?, settings::number("FRAMES_PER_SECOND")?);
-    let app = App {
-        workspaces: Workspaces::new(&database),
-        sessions: Sessions::new(connections.clone(), is_guarded, per_second),
-        connections,
-        pusher: settings::pusher(&aws, &database)?,
-        addresses: settings::addresses()?,
-    };
-    run(service_fn(|event: LambdaEvent<Event>| message(&app, event))).await
+    serve(App::new, message).await
 }
 
 /// How long a frame waits for what is only noted about it, which it doesn't need.
@@ -54,11 +49,13 @@ const TIME_TO_NOTE: Duration = Duration::from_secs(1);
 const TIME_FOR_A_FRAME: Duration = Duration::from_secs(15);
 
 async fn message(
-    app: &App,
+    app: Arc<App>,
     LambdaEvent { payload: event, context }: LambdaEvent<Event>,
 ) -> Result<Response, Error> {
-    let now = Timestamp::now();
+    let (now, begun) = (Timestamp::now(), Instant::now());
+    event.request_context.note();
     let frame = read(&event, now);
+    let is_write = frame.as_ref().is_ok_and(|frame| !matches!(frame.command, Command::Ping));
     let (Ok(Frame { request_id, .. }) | Err(RejectedFrame { request_id, .. })) = &frame;
     let request_id = request_id.clone();
     let connection_id = event.request_context.connection_id.as_str();
@@ -75,10 +72,27 @@ async fn message(
         tracing::error!(error = describe(&late), "frame failed");
         Answer::database_failed()
     });
+    if is_write {
+        Metric::AcknowledgementTime.time(begun.elapsed());
+    }
     Ok(Response::frame(answer.to_frame(request_id.as_deref())))
 }
 
 impl App {
+    async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.database().await?;
+        let connections = Connections::new(&database);
+        let (is_guarded, per_second) = (settings::is_guarded()?, settings::number("FRAMES_PER_SECOND")?);
+        Ok(Self {
+            workspaces: Workspaces::new(&database),
+            uploads: Uploads::new(&database),
+            sessions: Sessions::new(connections.clone(), is_guarded, per_second),
+            connections,
+            pusher: settings.pusher(&database)?,
+            addresses: settings.addresses()?,
+        })
+    }
+
     async fn answer(
         &self,
         event: &Event,
@@ -113,9 +127,9 @@ impl App {
     async fn turn_away(&self, connection_id: &str, refused: &Refused) {
         match refused {
             Refused::TooFast { is_flood: true, .. } => {
-                tracing::warn!(connection_id, "connection closed for flooding");
+                tracing::warn!("connection closed for flooding");
                 if let Err(error) = self.pusher.close_flooding(connection_id).await {
-                    tracing::warn!(connection_id, error = describe(&error), "not forgotten");
+                    tracing::warn!(error = describe(&error), "not forgotten");
                 }
             }
             Refused::Unknown(error) => tracing::error!(error = describe(error), "frame failed"),

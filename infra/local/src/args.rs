@@ -20,6 +20,9 @@ pub struct Args {
     /// Begin empty.
     #[arg(long)]
     pub fresh: bool,
+    /// Let functions in containers reach what they use: fixed ports, on all addresses of this machine (docs/sam-local.md).
+    #[arg(long)]
+    pub expose: bool,
     /// Build the functions as they are deployed.
     #[arg(long)]
     pub release: bool,

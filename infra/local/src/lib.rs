@@ -14,6 +14,7 @@ pub mod process;
 mod reference;
 pub mod s3;
 pub mod schedule;
+pub mod secrets;
 mod server;
 mod services;
 pub mod simulation;

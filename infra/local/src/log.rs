@@ -115,6 +115,10 @@ impl ForPeople {
             let _ = writeln!(text, "{INDENT}{line}");
             return;
         };
+        if json.contains_key("_aws") {
+            // Metrics are for CloudWatch.
+            return;
+        }
         let level = json.get("level").and_then(Value::as_str).unwrap_or("INFO");
         let _ = write!(text, "{INDENT}{}", self.paint(&format!("{level:<5}"), style_of(level)));
         // tracing's own JSON has the message among the fields, flattened or not.
@@ -142,8 +146,7 @@ impl ForPeople {
 }
 
 /// What the line of the call says already, or nobody reads.
-const UNSHOWN: [&str; 13] = [
-    "_aws",
+const UNSHOWN: [&str; 12] = [
     "AWSRequestId",
     "fields",
     "level",

@@ -7,6 +7,7 @@ use clap::Parser;
 use local::args::Args;
 use local::lambda::Profile;
 use local::log;
+use local::secrets::{self, MONGODB_URI};
 use local::stack::{Config, Stack};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,7 +35,13 @@ async fn run(args: Args) -> Result<()> {
         video_duration: args.video_seconds,
         faults: args.faults,
         seed: args.seed,
-        mongodb_uri: std::env::var("MONGODB_URI").ok().filter(|uri| !uri.is_empty()),
+        mongodb_uri: secret(MONGODB_URI),
+        secrets: secrets::NAMES
+            .into_iter()
+            .filter(|(name, _)| *name != MONGODB_URI)
+            .filter_map(|(name, _)| Some((name.to_owned(), secret(name)?)))
+            .collect(),
+        expose: args.expose,
         ..Config::of_project(&std::env::current_dir()?)?
     };
     let stack = tokio::select! {
@@ -46,6 +53,11 @@ async fn run(args: Args) -> Result<()> {
             "authentication is OFF: whoever reaches this port reads, changes and pays for everything; README, \"Owners\""
         );
     }
+    if stack.is_exposed() {
+        println!(
+            "EXPOSED: whoever reaches this machine reaches its database, pictures and secrets; docs/sam-local.md"
+        );
+    }
     println!("ready {} (WebSocket {})", stack.url(), stack.websocket_url());
     end.asked().await;
     println!("stopping");
@@ -55,6 +67,11 @@ async fn run(args: Args) -> Result<()> {
         () = end.asked() => {}
     }
     Ok(())
+}
+
+/// The text of a secret, of which an empty one is none.
+fn secret(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// Ctrl-C, and the polite signals of whoever supervises this process.

@@ -30,18 +30,31 @@ pub struct Server {
 impl Listener {
     /// On 127.0.0.1; port 0 is any that is free.
     pub async fn bind(port: u16) -> Result<Self> {
-        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Self::bind_at(Ipv4Addr::LOCALHOST, port).await
+    }
+
+    /// For services that only this machine's functions use: on any free port of 127.0.0.1, or, for those in containers, on `port` of all
+    /// addresses.
+    pub async fn bind_inside(port: Option<u16>) -> Result<Self> {
+        match port {
+            Some(port) => Self::bind_at(Ipv4Addr::UNSPECIFIED, port).await,
+            None => Self::bind(0).await,
+        }
+    }
+
+    async fn bind_at(address: Ipv4Addr, port: u16) -> Result<Self> {
+        let listener = match TcpListener::bind((address, port)).await {
             Ok(listener) => listener,
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 bail!("port {port} is in use: stop what uses it, or choose another with --port");
             }
             Err(error) => return Err(error).context(format!("port {port} cannot be opened")),
         };
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, address: (Ipv4Addr::LOCALHOST, port).into() })
     }
 
-    /// Where it listens.
+    /// Where this machine reaches it.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -49,6 +62,11 @@ impl Listener {
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What is not accepted yet, for another server.
+    pub fn into_inner(self) -> TcpListener {
+        self.listener
     }
 
     /// Begins to accept connections.

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use mongodb::Client;
 use mongodb::options::{ClientOptions, ServerAddress};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::faults::Faults;
 use crate::lambda::{ACCESS_KEY_ID, Functions, InvokeError, SECRET_ACCESS_KEY};
 use crate::mongod::Database;
 use crate::schedule::{Rate, Schedule};
-use crate::stack::Config;
+use crate::secrets::MONGODB_URI;
+use crate::server::Listener;
+use crate::stack::{Config, EXPOSED_DATABASE, EXPOSED_S3};
 use crate::states::{Machines, StateMachine, TaskError};
 use crate::template::{ACCOUNT_ID, Blueprint, Bucket, REGION, Template};
 use crate::{mongod, s3, template};
@@ -26,9 +27,10 @@ use crate::{mongod, s3, template};
 const EXECUTIONS: &str = "executions";
 
 /// Begins to serve the template's buckets, with files under `data`.
-pub async fn serve_buckets(buckets: &[Bucket], data: &Path) -> Result<(String, s3::Handle)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
+pub async fn serve_buckets(config: &Config, buckets: &[Bucket]) -> Result<(String, s3::Handle)> {
+    let port = config.expose.then(|| config.port + EXPOSED_S3);
+    let listener = Listener::bind_inside(port).await?;
+    let (url, listener, data) = (listener.url(), listener.into_inner(), &config.data);
     let buckets = buckets.iter().map(|bucket| {
         let cors = bucket.cors_rules.iter().map(cors_rule).collect::<Result<_>>();
         let cors = cors.with_context(|| format!("the CORS rules of {} are broken", bucket.name))?;
@@ -154,13 +156,13 @@ fn scheduled_event(function: &str) -> Bytes {
     Bytes::from(Value::to_string(&event))
 }
 
-/// The database of this stack. There is none where the parameter `MongoUri` names one: that is then the functions' affair alone.
+/// The database of this stack. There is none where the secret `MONGODB_URI` is given: that is then the functions' affair alone.
 /// Empties it, and all other data, if that was asked for.
 pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Option<Database>> {
     if config.fresh {
         empty(&config.data)?;
     }
-    let given = config.parameters.get("MongoUri");
+    let given = config.secrets.get(MONGODB_URI);
     let uri = given.or(config.mongodb_uri.as_ref());
     if let (true, Some(uri), Some(name)) =
         (config.fresh, uri, blueprint.value("MongoDatabase", &config.parameters))
@@ -171,7 +173,8 @@ pub async fn open_database(config: &Config, blueprint: &Blueprint) -> Result<Opt
         return Ok(None);
     }
     let tools = blueprint.root().join(".local");
-    Database::open(config.mongodb_uri.clone(), &config.data, &tools).await.map(Some)
+    let port = config.expose.then(|| config.port + EXPOSED_DATABASE);
+    Database::open(config.mongodb_uri.clone(), &config.data, &tools, port).await.map(Some)
 }
 
 /// Forgets what earlier runs kept in `data`. A fetched mongod stays.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -22,12 +22,13 @@ use crate::lambda::{Binaries, Endpoints, Functions, Profile};
 use crate::mongod::Database;
 use crate::process::Spawner;
 use crate::schedule::Schedule;
+use crate::secrets::{AUTH_SECRET, MIN_AUTH_SECRET_BYTES, MONGODB_URI, Secrets};
 use crate::server::{Listener, Server};
 use crate::simulation::chat;
 use crate::simulation::vendor::Vendor;
 use crate::states::Machines;
 use crate::template::Blueprint;
-use crate::{reference, s3, services};
+use crate::{reference, s3, secrets, services};
 
 /// How long the `$disconnect` of open connections may take when the stack stops.
 const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -35,6 +36,10 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Where on the internal port the simulated vendors are.
 const VENDOR: &str = "/simulation/vendor";
 const CHAT: &str = "/simulation/chat";
+/// The fixed ports of an exposed stack, counted from the public one: the internal port, that of S3, and that of the database.
+const EXPOSED_SERVICES: u16 = 1;
+pub(crate) const EXPOSED_S3: u16 = 2;
+pub(crate) const EXPOSED_DATABASE: u16 = 3;
 /// The parameter that says who is let in, and what it says where that is everybody. A deployment must say it by itself.
 const AUTHENTICATION: &str = "Authentication";
 const OFF: &str = "off";
@@ -49,8 +54,6 @@ const LIFTED: [(&str, &str); 7] = [
     ("ConnectionsPerOwner", "999999999"),
     ("FramesPerSecond", "999999999"),
 ];
-/// Stands for the database until there is one, so that a broken template is refused before.
-const ANY_DATABASE: &str = "mongodb://127.0.0.1/";
 
 /// What can be chosen; contract §5.
 #[derive(Debug, Clone)]
@@ -71,6 +74,10 @@ pub struct Config {
     pub video_duration: Duration,
     /// A database to use instead of the stack's own.
     pub mongodb_uri: Option<String>,
+    /// Texts of secrets, by the environment variables of [`secrets::NAMES`].
+    pub secrets: BTreeMap<String, String>,
+    /// Whether what functions use has fixed ports on all addresses of this machine, so that functions in containers reach it.
+    pub expose: bool,
     /// Functions that are built already.
     pub binaries: Option<Binaries>,
     /// What is to go wrong.
@@ -94,6 +101,8 @@ impl Config {
             parameters: BTreeMap::new(),
             video_duration: Duration::from_secs(8),
             mongodb_uri: None,
+            secrets: BTreeMap::new(),
+            expose: false,
             binaries: None,
             faults: Vec::new(),
             seed: 0,
@@ -105,6 +114,8 @@ impl Config {
 pub struct Stack {
     address: SocketAddr,
     internal_url: String,
+    secrets: Secrets,
+    is_exposed: bool,
     lets_in_everybody: bool,
     functions: Functions,
     faults: Faults,
@@ -132,11 +143,20 @@ impl Stack {
         // What can be wrong is found before anything slow is begun.
         let blueprint = Blueprint::read(&config.template)?;
         blueprint.check(&config.parameters)?;
+        check_secrets(&config)?;
+        if config.expose {
+            ensure!(
+                (1..=u16::MAX - EXPOSED_DATABASE).contains(&config.port),
+                "--expose needs a fixed --port"
+            );
+        }
         let public = Listener::bind(config.port).await?;
-        let internal = Listener::bind(0).await?;
-        let draft = blueprint.resolve(&parameters(&config, &blueprint, ANY_DATABASE, &internal.url()))?;
-        let machines = services::state_machines(&draft)?;
-        let planned = services::schedules(&draft)?;
+        let internal = Listener::bind_inside(config.expose.then(|| config.port + EXPOSED_SERVICES)).await?;
+        let given = parameters(&config, &blueprint, &internal.url());
+        let lets_in_everybody = given.get(AUTHENTICATION).is_some_and(|who| who == OFF);
+        let template = blueprint.resolve(&given)?;
+        let machines = services::state_machines(&template)?;
+        let planned = services::schedules(&template)?;
 
         let spawner = Spawner::new()?;
         let faults = Faults::new(config.seed, &config.faults);
@@ -145,17 +165,19 @@ impl Stack {
             None => Binaries::build(&blueprint, config.profile).await?,
         };
         let database = services::open_database(&config, &blueprint).await?;
-        let uri = database.as_ref().map_or(ANY_DATABASE, Database::uri);
-        let given = parameters(&config, &blueprint, uri, &internal.url());
-        let lets_in_everybody = given.get(AUTHENTICATION).is_some_and(|who| who == OFF);
-        let template = blueprint.resolve(&given)?;
+        let mut texts = config.secrets.clone();
+        if let Some(database) = &database {
+            texts.insert(MONGODB_URI.to_owned(), database.uri().to_owned());
+        }
+        let secrets = Secrets::new(texts);
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration, &faults)?;
-        let (s3_url, buckets) = services::serve_buckets(&template.buckets, &config.data).await?;
+        let (s3_url, buckets) = services::serve_buckets(&config, &template.buckets).await?;
 
         let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
         let endpoints = Endpoints {
             s3: s3_url,
             states: internal.url(),
+            secrets: internal.url(),
             management: format!("{}/{stage}", internal.url()),
         };
         let functions = Functions::new(
@@ -182,6 +204,7 @@ impl Stack {
             .merge(management::router(stage, connections.clone(), faults.clone()))
             .nest(VENDOR, vendor.router())
             .nest(CHAT, chat::router());
+        let inside = secrets.before(inside);
         let door = FrontDoor { http, websocket: websocket.clone() };
         let outside = Router::new()
             .fallback(enter)
@@ -195,6 +218,8 @@ impl Stack {
         Ok(Self {
             address,
             internal_url,
+            secrets,
+            is_exposed: config.expose,
             lets_in_everybody,
             functions,
             faults,
@@ -223,6 +248,16 @@ impl Stack {
     /// Where the services for functions are: the Runtime API, the Invoke API, the management API.
     pub fn internal_url(&self) -> &str {
         &self.internal_url
+    }
+
+    /// The secrets, to rotate one.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Whether what functions use can be reached from other machines.
+    pub fn is_exposed(&self) -> bool {
+        self.is_exposed
     }
 
     /// Whether nobody is asked for a token.
@@ -266,20 +301,35 @@ impl Stack {
     }
 }
 
+/// Secrets come from the environment, where no history of commands has them.
+fn check_secrets(config: &Config) -> Result<()> {
+    for (variable, name) in secrets::NAMES {
+        ensure!(
+            !config.parameters.contains_key(name),
+            "{name} names a secret in the cloud: here its text comes from the environment variable {variable}"
+        );
+    }
+    let texts = config.secrets.get(AUTH_SECRET).into_iter().flat_map(|text| text.lines());
+    ensure!(
+        texts.into_iter().all(|secret| secret.trim().len() >= MIN_AUTH_SECRET_BYTES),
+        "{AUTH_SECRET} must have at least {MIN_AUTH_SECRET_BYTES} characters; of several, each on a line, each"
+    );
+    Ok(())
+}
+
 /// The parameters that the local stack gives where the user gave nothing: addresses that only it knows, and leave for whoever
 /// reaches this machine's own port.
-fn parameters(
-    config: &Config,
-    blueprint: &Blueprint,
-    database: &str,
-    internal_url: &str,
-) -> BTreeMap<String, String> {
+fn parameters(config: &Config, blueprint: &Blueprint, internal_url: &str) -> BTreeMap<String, String> {
     let mut parameters = config.parameters.clone();
-    for (name, value) in [
-        ("MongoUri", database.to_owned()),
-        ("VideoVendorUrl", format!("{internal_url}{VENDOR}")),
-        ("ChatUrl", format!("{internal_url}{CHAT}")),
-    ] {
+    for (variable, name) in secrets::NAMES {
+        let is_there = variable == MONGODB_URI || config.secrets.contains_key(variable);
+        if is_there && blueprint.has_parameter(name) {
+            parameters.insert(name.to_owned(), secrets::arn(variable));
+        }
+    }
+    for (name, value) in
+        [("VideoVendorUrl", format!("{internal_url}{VENDOR}")), ("ChatUrl", format!("{internal_url}{CHAT}"))]
+    {
         let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
         if blueprint.has_parameter(name) && is_empty {
             parameters.insert(name.to_owned(), value);

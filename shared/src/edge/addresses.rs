@@ -16,19 +16,23 @@ pub enum Addresses {
     /// By their name alone: there is nobody to keep them from.
     Plain,
     /// With a signature.
-    Signed(hmac::Key),
+    Signed {
+        /// By this key.
+        key: hmac::Key,
+        /// Those by these keys are still good.
+        former: Vec<hmac::Key>,
+    },
 }
 
 impl Addresses {
-    /// Signed with a key made of `secret`.
-    pub fn signed_with(secret: &str) -> Self {
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        Self::Signed(hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref()))
+    /// Signed with a key made of `secret`; those that were signed with one of `former` are good too.
+    pub fn signed_with(secret: &str, former: &[&str]) -> Self {
+        Self::Signed { key: derived(secret), former: former.iter().copied().map(derived).collect() }
     }
 
     /// The `image_url` of a picture.
     pub fn of(&self, owner: &OwnerKey, name: &ImageName, now: Timestamp) -> String {
-        let Self::Signed(key) = self else { return name.image_url() };
+        let Self::Signed { key, .. } = self else { return name.image_url() };
         let seconds = (now.millis() / 1000 / STEP_SECONDS + 2) * STEP_SECONDS;
         let expires_at = Timestamp::from_millis(seconds * 1000);
         let tag = hmac::sign(key, message(owner, name, expires_at).as_bytes());
@@ -40,10 +44,16 @@ impl Addresses {
 
     /// Whether `query` makes the address of `name` one that was handed out, and is still good.
     pub fn is_good(&self, name: &ImageName, query: &SignedQuery, now: Timestamp) -> bool {
-        let Self::Signed(key) = self else { return false };
+        let Self::Signed { key, former } = self else { return false };
         let message = message(&query.owner, name, query.expires_at);
-        now < query.expires_at && hmac::verify(key, message.as_bytes(), &query.signature).is_ok()
+        let is_by = |key| hmac::verify(key, message.as_bytes(), &query.signature).is_ok();
+        now < query.expires_at && (is_by(key) || former.iter().any(is_by))
     }
+}
+
+fn derived(secret: &str) -> hmac::Key {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
 }
 
 /// All that an address says. None of its parts can hold a line's end.
@@ -68,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_address_is_good_for_half_an_hour_at_least_and_an_hour_at_most() {
-        let addresses = Addresses::signed_with("secret");
+        let addresses = Addresses::signed_with("secret", &[]);
         let (owner, name) = ("alice".parse::<Owner>().unwrap().key(), ImageName::random(ImageKind::Png));
         let address = addresses.of(&owner, &name, NOW);
         assert_eq!(ImageName::from_image_url(&address).as_ref(), Ok(&name));
@@ -82,7 +92,7 @@ mod tests {
 
     #[test]
     fn nothing_of_an_address_can_be_exchanged() {
-        let addresses = Addresses::signed_with("secret");
+        let addresses = Addresses::signed_with("secret", &[]);
         let (alice, bob) = ("alice".parse::<Owner>().unwrap().key(), "bob".parse::<Owner>().unwrap().key());
         let name = ImageName::random(ImageKind::Png);
         let query = query_of(&addresses.of(&alice, &name, NOW));
@@ -90,8 +100,9 @@ mod tests {
         assert!(!addresses.is_good(&name, &SignedQuery { owner: bob, ..query.clone() }, NOW));
         assert!(!addresses.is_good(&name, &SignedQuery { expires_at: later(600), ..query.clone() }, NOW));
         assert!(!addresses.is_good(&name, &SignedQuery { signature: [0; 32], ..query.clone() }, NOW));
-        assert!(!Addresses::signed_with("other").is_good(&name, &query, NOW));
+        assert!(!Addresses::signed_with("other", &[]).is_good(&name, &query, NOW));
         assert!(!Addresses::Plain.is_good(&name, &query, NOW));
+        assert!(Addresses::signed_with("other", &["secret"]).is_good(&name, &query, NOW));
     }
 
     #[test]

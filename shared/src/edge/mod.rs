@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod addresses;
-pub mod deadline;
-pub mod log;
+mod deadline;
+pub mod function;
+mod log;
 pub mod rest;
+mod secrets;
 pub mod settings;
 mod signatures;
 pub mod tokens;

@@ -1,16 +1,21 @@
 //! The REST envelope and the error codes (contract §1), and the loop that serves a REST route.
 
-use std::{error::Error as StdError, future::Future};
+use std::{error::Error as StdError, future::Future, sync::Arc};
 
 use lambda_http::{
     Body, Error, Request, RequestExt, Response,
     http::{HeaderValue, StatusCode, header},
+    request::RequestContext,
     service_fn,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{access::Access, deadline, log};
+use super::{
+    deadline,
+    function::{Live, note},
+    settings::{Settings, SettingsError},
+};
 use crate::{
     model::{InvalidData, Owner, describe},
     service::{database::DatabaseError, images::ImageStoreError, quotas::Exhausted},
@@ -192,38 +197,63 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Serves a REST route for as long as the process lives: `handle` gets what whoever is let in asks for, and as whom. What it
-/// fails with is logged here and nowhere else.
-pub async fn serve<H, F>(access: &Access, handle: H) -> Result<(), Error>
+/// Serves a REST route for as long as the process lives, each request by `handle` with what `make` has made of the settings: it gets
+/// what whoever is let in asks for, and as whom. What it fails with is logged here and nowhere else.
+pub async fn serve<A, M, MF, H, HF>(make: M, handle: H) -> Result<(), Error>
 where
-    H: Fn(Request, Owner) -> F + Sync,
-    F: Future<Output = Result<Response<Body>, RestError>> + Send,
+    A: Send + Sync,
+    M: Fn(Settings) -> MF + Send + Sync,
+    MF: Future<Output = Result<A, SettingsError>> + Send,
+    H: Fn(Arc<A>, Request, Owner) -> HF + Sync,
+    HF: Future<Output = Result<Response<Body>, RestError>> + Send,
 {
+    let make = &make;
+    let guarded = |settings: Settings| async move {
+        let access = settings.access()?;
+        Ok((access, Arc::new(make(settings).await?)))
+    };
     let handle = &handle;
-    serve_unguarded(|request| async move {
+    serve_unguarded(guarded, |guarded, request| async move {
+        let (access, app) = &*guarded;
         let owner = access.owner(&request).await?;
-        handle(request, owner).await
+        handle(Arc::clone(app), request, owner).await
     })
     .await
 }
 
 /// The same for a route that finds out by itself who may ask.
-pub async fn serve_unguarded<H, F>(handle: H) -> Result<(), Error>
+pub async fn serve_unguarded<A, M, MF, H, HF>(make: M, handle: H) -> Result<(), Error>
 where
-    H: Fn(Request) -> F,
-    F: Future<Output = Result<Response<Body>, RestError>> + Send,
+    A: Send + Sync,
+    M: Fn(Settings) -> MF + Send + Sync,
+    MF: Future<Output = Result<A, SettingsError>> + Send,
+    H: Fn(Arc<A>, Request) -> HF + Sync,
+    HF: Future<Output = Result<Response<Body>, RestError>> + Send,
 {
-    log::init();
-    lambda_http::run(service_fn(|request: Request| {
+    let live = Live::start(make).await?;
+    let (live, handle) = (&live, &handle);
+    lambda_http::run(service_fn(|request: Request| async move {
         let context = request.lambda_context();
-        let answer = handle(request);
-        async move {
-            let answer = deadline::within(&context, answer).await;
+        let answered = |app| async {
+            if let Some(id) = gateway_id(&request) {
+                note("correlation_id", id);
+            }
+            let answer = deadline::within(&context, handle(app, request)).await;
             let answer = answer.unwrap_or_else(|late| Err(RestError::unavailable_because(late)));
-            Ok::<_, Error>(answer.unwrap_or_else(RestError::into_response))
-        }
+            // Within the span of the event, since it logs.
+            answer.unwrap_or_else(RestError::into_response)
+        };
+        Ok::<_, Error>(live.with(&context, answered).await)
     }))
     .await
+}
+
+/// The gateway's id of a request, which its access log and the header `apigw-requestid` of the answer show too.
+pub fn gateway_id(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.request_id.clone(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

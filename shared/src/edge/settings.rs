@@ -1,8 +1,9 @@
-//! The services that a function uses, made once for its process from the environment that `template.yaml` gives it.
+//! The services that a function uses, made for its process from the environment that `template.yaml` gives it and from the
+//! secrets that are named there.
 
 use std::{env, str::FromStr, time::Duration};
 
-use super::{access::Access, addresses::Addresses, tokens::Tokens, websocket::Origins};
+use super::{access::Access, addresses::Addresses, secrets::Secrets, tokens::Tokens, websocket::Origins};
 use crate::{
     model::ImageBounds,
     service::{
@@ -15,6 +16,7 @@ use crate::{
         issuer::Issuer,
         polling::Polling,
         push::Pusher,
+        secrets::{SecretError, SecretStore},
         video_vendor::VideoVendor,
         workspaces::claim::GenerationLimits,
     },
@@ -35,11 +37,14 @@ pub enum SettingsError {
     /// It isn't said who is let in.
     #[error("AUTHENTICATION must be openid, secret or off")]
     Authentication,
-    /// `AUTH_SECRET` could be guessed.
-    #[error("AUTH_SECRET must have at least {MIN_SECRET_BYTES} bytes")]
+    /// A secret can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The secret of `AUTH_SECRET_ARN` could be guessed.
+    #[error("the secret of AUTH_SECRET_ARN must have at least {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
-    /// `MONGODB_URI` leads nowhere.
-    #[error("MONGODB_URI can't be used")]
+    /// The secret of `MONGODB_URI_ARN` leads nowhere.
+    #[error("the secret of MONGODB_URI_ARN can't be used")]
     Database(#[from] DatabaseError),
     /// No HTTP client can be made.
     #[error(transparent)]
@@ -55,7 +60,8 @@ pub fn number<T: FromStr>(name: &'static str) -> Result<T, SettingsError> {
     text(name)?.parse().map_err(|_| SettingsError::NotANumber(name))
 }
 
-fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
+/// A number of seconds.
+pub(super) fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
     number(name).map(Duration::from_secs)
 }
 
@@ -76,65 +82,13 @@ fn authentication() -> Result<Authentication, SettingsError> {
     }
 }
 
-/// `AUTHENTICATION`; `openid` goes with `TOKEN_ISSUER`, `TOKEN_AUDIENCE` and `TOKEN_OWNER_CLAIM`, `secret` with `AUTH_SECRET`,
-/// `TOKEN_OWNER_CLAIM` and, where it is not empty, `TOKEN_AUDIENCE`.
-pub fn access() -> Result<Access, SettingsError> {
-    let tokens = match authentication()? {
-        Authentication::Off => return Ok(Access::Open),
-        Authentication::OpenId => {
-            let issuer = Issuer::new(text("TOKEN_ISSUER")?)?;
-            Tokens::of_issuer(issuer, &text("TOKEN_AUDIENCE")?, text("TOKEN_OWNER_CLAIM")?)
-        }
-        Authentication::Secret => {
-            let audience = text("TOKEN_AUDIENCE")?;
-            let audience = (!audience.is_empty()).then_some(audience.as_str());
-            Tokens::of_secret(&secret()?, audience, text("TOKEN_OWNER_CLAIM")?)
-        }
-    };
-    Ok(Access::Guarded(Box::new(tokens)))
-}
-
 /// Whether `AUTHENTICATION` keeps anybody out.
 pub fn is_guarded() -> Result<bool, SettingsError> {
     Ok(!matches!(authentication()?, Authentication::Off))
 }
 
-/// `AUTHENTICATION`, and `AUTH_SECRET` while that is on.
-pub fn addresses() -> Result<Addresses, SettingsError> {
-    Ok(if is_guarded()? { Addresses::signed_with(&secret()?) } else { Addresses::Plain })
-}
-
-fn secret() -> Result<String, SettingsError> {
-    let secret = text("AUTH_SECRET")?;
-    if secret.len() < MIN_SECRET_BYTES { Err(SettingsError::ShortSecret) } else { Ok(secret) }
-}
-
-/// `ALLOWED_ORIGINS`.
-pub fn origins() -> Result<Origins, SettingsError> {
-    Ok(Origins::new(&text("ALLOWED_ORIGINS")?))
-}
-
-/// `GENERATIONS_AT_ONCE` and `GENERATIONS_PER_DAY`.
-pub fn generation_limits() -> Result<GenerationLimits, SettingsError> {
-    Ok(GenerationLimits { at_once: number("GENERATIONS_AT_ONCE")?, per_day: number("GENERATIONS_PER_DAY")? })
-}
-
-/// `MIN_IMAGE_SIDE`, `MAX_IMAGE_SIDE` and `MAX_IMAGE_RATIO`.
-pub fn image_bounds() -> Result<ImageBounds, SettingsError> {
-    Ok(ImageBounds {
-        min_side: number("MIN_IMAGE_SIDE")?,
-        max_side: number("MAX_IMAGE_SIDE")?,
-        max_ratio: number("MAX_IMAGE_RATIO")?,
-    })
-}
-
-/// `MONGODB_URI` and `MONGODB_DATABASE`.
-pub async fn database() -> Result<Database, SettingsError> {
-    Ok(Database::connect(&text("MONGODB_URI")?, &text("MONGODB_DATABASE")?).await?)
-}
-
 /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which Lambda sets.
-pub fn aws() -> Result<SdkConfig, SettingsError> {
+fn aws() -> Result<SdkConfig, SettingsError> {
     let key = aws::Key {
         id: text("AWS_ACCESS_KEY_ID")?,
         secret: text("AWS_SECRET_ACCESS_KEY")?,
@@ -143,32 +97,131 @@ pub fn aws() -> Result<SdkConfig, SettingsError> {
     Ok(aws::config(text("AWS_REGION")?, key)?)
 }
 
-/// `IMAGES_BUCKET`.
-pub fn images(aws: &SdkConfig) -> Result<Images, SettingsError> {
-    Ok(Images::new(aws, text("IMAGES_BUCKET")?))
+/// What the services of a function are made of.
+#[derive(Clone)]
+pub struct Settings {
+    aws: SdkConfig,
+    secrets: Secrets,
 }
 
-/// `WEBSOCKET_API_URL`.
-pub fn pusher(aws: &SdkConfig, database: &Database) -> Result<Pusher, SettingsError> {
-    Ok(Pusher::new(aws, &text("WEBSOCKET_API_URL")?, Connections::new(database)))
-}
+impl Settings {
+    /// From the environment and the secrets that it names.
+    pub(super) async fn load() -> Result<Self, SettingsError> {
+        let aws = aws()?;
+        let secrets = Secrets::fetch(&SecretStore::new(&aws)).await?;
+        Ok(Self { aws, secrets })
+    }
 
-/// `STATE_MACHINE_ARN` and `POLL_SECONDS`.
-pub fn polling(aws: &SdkConfig) -> Result<Polling, SettingsError> {
-    Ok(Polling::new(aws, text("STATE_MACHINE_ARN")?, seconds("POLL_SECONDS")?))
-}
+    /// With the secrets as they are now.
+    pub(super) async fn reload(&self) -> Result<Self, SecretError> {
+        let secrets = Secrets::fetch(&SecretStore::new(&self.aws)).await?;
+        Ok(Self { aws: self.aws.clone(), secrets })
+    }
 
-/// `GENERATION_DEADLINE_SECONDS`.
-pub fn generation_deadline() -> Result<Duration, SettingsError> {
-    seconds("GENERATION_DEADLINE_SECONDS")
-}
+    /// Whether the secrets are the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.secrets == other.secrets
+    }
 
-/// `VIDEO_VENDOR_URL` and `VIDEO_VENDOR_KEY`.
-pub fn video_vendor() -> Result<VideoVendor, SettingsError> {
-    Ok(VideoVendor::new(&text("VIDEO_VENDOR_URL")?, text("VIDEO_VENDOR_KEY")?)?)
-}
+    fn secret(&self, name: &'static str) -> Result<&str, SettingsError> {
+        self.secrets.get(name).ok_or(SettingsError::Missing(name))
+    }
 
-/// `CHAT_URL`, `CHAT_KEY` and `CHAT_MODEL`.
-pub fn chat_model() -> Result<ChatModel, SettingsError> {
-    Ok(ChatModel::new(&text("CHAT_URL")?, text("CHAT_KEY")?, text("CHAT_MODEL")?)?)
+    /// `AUTHENTICATION`; `openid` goes with `TOKEN_ISSUER`, `TOKEN_AUDIENCE` and `TOKEN_OWNER_CLAIM`, `secret` with `AUTH_SECRET_ARN`,
+    /// `TOKEN_OWNER_CLAIM` and, where it is not empty, `TOKEN_AUDIENCE`.
+    pub fn access(&self) -> Result<Access, SettingsError> {
+        let tokens = match authentication()? {
+            Authentication::Off => return Ok(Access::Open),
+            Authentication::OpenId => {
+                let issuer = Issuer::new(text("TOKEN_ISSUER")?)?;
+                Tokens::of_issuer(issuer, &text("TOKEN_AUDIENCE")?, text("TOKEN_OWNER_CLAIM")?)
+            }
+            Authentication::Secret => {
+                let audience = text("TOKEN_AUDIENCE")?;
+                let audience = (!audience.is_empty()).then_some(audience.as_str());
+                Tokens::of_secrets(&self.auth_secrets()?, audience, text("TOKEN_OWNER_CLAIM")?)
+            }
+        };
+        Ok(Access::Guarded(Box::new(tokens)))
+    }
+
+    /// `AUTHENTICATION`, and `AUTH_SECRET_ARN` while that is on.
+    pub fn addresses(&self) -> Result<Addresses, SettingsError> {
+        if !is_guarded()? {
+            return Ok(Addresses::Plain);
+        }
+        let secrets = self.auth_secrets()?;
+        let (newest, former) = secrets.split_first().ok_or(SettingsError::ShortSecret)?;
+        Ok(Addresses::signed_with(newest, former))
+    }
+
+    /// `AUTH_SECRET_ARN`: one secret, or several, each on a line. The first signs, and all are good, so that one can take the
+    /// place of another while things that the other has signed are about.
+    fn auth_secrets(&self) -> Result<Vec<&str>, SettingsError> {
+        let secrets: Vec<&str> =
+            self.secret("AUTH_SECRET_ARN")?.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let is_short = |secret: &&str| secret.len() < MIN_SECRET_BYTES;
+        if secrets.is_empty() || secrets.iter().any(is_short) {
+            Err(SettingsError::ShortSecret)
+        } else {
+            Ok(secrets)
+        }
+    }
+
+    /// `ALLOWED_ORIGINS`.
+    pub fn origins(&self) -> Result<Origins, SettingsError> {
+        Ok(Origins::new(&text("ALLOWED_ORIGINS")?))
+    }
+
+    /// `GENERATIONS_AT_ONCE` and `GENERATIONS_PER_DAY`.
+    pub fn generation_limits(&self) -> Result<GenerationLimits, SettingsError> {
+        Ok(GenerationLimits {
+            at_once: number("GENERATIONS_AT_ONCE")?,
+            per_day: number("GENERATIONS_PER_DAY")?,
+        })
+    }
+
+    /// `MIN_IMAGE_SIDE`, `MAX_IMAGE_SIDE` and `MAX_IMAGE_RATIO`.
+    pub fn image_bounds(&self) -> Result<ImageBounds, SettingsError> {
+        Ok(ImageBounds {
+            min_side: number("MIN_IMAGE_SIDE")?,
+            max_side: number("MAX_IMAGE_SIDE")?,
+            max_ratio: number("MAX_IMAGE_RATIO")?,
+        })
+    }
+
+    /// `MONGODB_URI_ARN` and `MONGODB_DATABASE`.
+    pub async fn database(&self) -> Result<Database, SettingsError> {
+        Ok(Database::connect(self.secret("MONGODB_URI_ARN")?, &text("MONGODB_DATABASE")?).await?)
+    }
+
+    /// `IMAGES_BUCKET`.
+    pub fn images(&self) -> Result<Images, SettingsError> {
+        Ok(Images::new(&self.aws, text("IMAGES_BUCKET")?))
+    }
+
+    /// `WEBSOCKET_API_URL`.
+    pub fn pusher(&self, database: &Database) -> Result<Pusher, SettingsError> {
+        Ok(Pusher::new(&self.aws, &text("WEBSOCKET_API_URL")?, Connections::new(database)))
+    }
+
+    /// `STATE_MACHINE_ARN` and `POLL_SECONDS`.
+    pub fn polling(&self) -> Result<Polling, SettingsError> {
+        Ok(Polling::new(&self.aws, text("STATE_MACHINE_ARN")?, seconds("POLL_SECONDS")?))
+    }
+
+    /// `GENERATION_DEADLINE_SECONDS`.
+    pub fn generation_deadline(&self) -> Result<Duration, SettingsError> {
+        seconds("GENERATION_DEADLINE_SECONDS")
+    }
+
+    /// `VIDEO_VENDOR_URL` and `VIDEO_VENDOR_KEY_ARN`.
+    pub fn video_vendor(&self) -> Result<VideoVendor, SettingsError> {
+        Ok(VideoVendor::new(&text("VIDEO_VENDOR_URL")?, self.secret("VIDEO_VENDOR_KEY_ARN")?.to_owned())?)
+    }
+
+    /// `CHAT_URL`, `CHAT_KEY_ARN` and `CHAT_MODEL`.
+    pub fn chat_model(&self) -> Result<ChatModel, SettingsError> {
+        Ok(ChatModel::new(&text("CHAT_URL")?, self.secret("CHAT_KEY_ARN")?.to_owned(), text("CHAT_MODEL")?)?)
+    }
 }

@@ -1,7 +1,7 @@
 //! Tokens: JSON Web Tokens of an OpenID issuer, or signed with a secret that the team shares (contract §7).
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header,
+    Algorithm, DecodingKey, TokenData, Validation, decode, decode_header,
     errors::{Error as JwtError, ErrorKind},
 };
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ pub enum TokenError {
 /// Who signs.
 enum Signer {
     Issuer(Box<Issuer>),
-    Secret(DecodingKey),
+    Secrets(Vec<DecodingKey>),
 }
 
 /// What makes a token a good one.
@@ -48,17 +48,18 @@ impl Tokens {
         Self { signer: Signer::Issuer(Box::new(issuer)), validation, owner_claim }
     }
 
-    /// Those signed with `secret` by HS256; for `audience`, or for none.
-    pub fn of_secret(secret: &str, audience: Option<&str>, owner_claim: String) -> Self {
+    /// Those signed with any of `secrets` by HS256; for `audience`, or for none.
+    pub fn of_secrets(secrets: &[&str], audience: Option<&str>, owner_claim: String) -> Self {
         let mut validation = validation(owner_claim.as_str(), audience);
         validation.algorithms = vec![Algorithm::HS256];
-        Self { signer: Signer::Secret(DecodingKey::from_secret(secret.as_bytes())), validation, owner_claim }
+        let keys = secrets.iter().map(|secret| DecodingKey::from_secret(secret.as_bytes()));
+        Self { signer: Signer::Secrets(keys.collect()), validation, owner_claim }
     }
 
     /// Who the bearer of `token` is.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = match &self.signer {
-            Signer::Secret(key) => decode::<Map<String, Value>>(token, key, &self.validation),
+            Signer::Secrets(keys) => self.decode_by_any(token, keys),
             Signer::Issuer(issuer) => {
                 let header = decode_header(token).map_err(|error| refused(&error))?;
                 // Before anybody is asked for a key that couldn't be used.
@@ -73,7 +74,7 @@ impl Tokens {
                 decode(token, &key.key, &validation)
             }
         };
-        let claims = claims.map_err(|error| refused(&error))?.claims;
+        let claims: Map<String, Value> = claims.map_err(|error| refused(&error))?.claims;
         let owner = claims.get(&self.owner_claim).and_then(Value::as_str);
         let owner = owner.and_then(|owner| owner.parse().ok()).ok_or(TokenError::Refused("no owner"))?;
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Refused("no expiry"))?;
@@ -84,6 +85,23 @@ impl Tokens {
         } else {
             Ok(identity)
         }
+    }
+
+    /// By the first of `keys` that made its signature.
+    fn decode_by_any(
+        &self,
+        token: &str,
+        keys: &[DecodingKey],
+    ) -> Result<TokenData<Map<String, Value>>, JwtError> {
+        let mut outcome = Err(ErrorKind::InvalidSignature.into());
+        for key in keys {
+            outcome = decode(token, key, &self.validation);
+            match &outcome {
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
+                _ => break,
+            }
+        }
+        outcome
     }
 }
 
@@ -142,7 +160,7 @@ mod tests {
     }
 
     async fn verify_for(audience: Option<&str>, claims: &Value) -> Result<Identity, String> {
-        let tokens = Tokens::of_secret(SECRET, audience, "sub".to_owned());
+        let tokens = Tokens::of_secrets(&[SECRET], audience, "sub".to_owned());
         let token = signed(&json!({"alg": "HS256", "typ": "JWT"}), claims, SECRET);
         tokens.verify(&token).await.map_err(|error| error.to_string())
     }
@@ -205,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_owner_may_be_in_another_claim() {
-        let tokens = Tokens::of_secret(SECRET, None, "tenant".to_owned());
+        let tokens = Tokens::of_secrets(&[SECRET], None, "tenant".to_owned());
         let claims = json!({"sub": "alice", "tenant": "acme", "exp": in_seconds(60)});
         let token = signed(&json!({"alg": "HS256"}), &claims, SECRET);
         assert_eq!(tokens.verify(&token).await.unwrap().owner.as_str(), "acme");
@@ -214,8 +232,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_several_secrets_each_is_good() {
+        let other = "another secret of 32 characters or more";
+        let tokens = Tokens::of_secrets(&[other, SECRET], None, "sub".to_owned());
+        let claims = json!({"sub": "alice", "exp": in_seconds(60)});
+        for secret in [SECRET, other] {
+            assert!(tokens.verify(&signed(&json!({"alg": "HS256"}), &claims, secret)).await.is_ok());
+        }
+        let strange = signed(&json!({"alg": "HS256"}), &claims, "a third one that nobody here has heard of");
+        assert_eq!(tokens.verify(&strange).await.unwrap_err().to_string(), "token refused: wrong signature");
+        let expired =
+            signed(&json!({"alg": "HS256"}), &json!({"sub": "alice", "exp": in_seconds(-90)}), SECRET);
+        assert_eq!(tokens.verify(&expired).await.unwrap_err().to_string(), "token refused: expired");
+    }
+
+    #[tokio::test]
     async fn no_other_signature_and_no_other_algorithm() {
-        let tokens = Tokens::of_secret(SECRET, None, "sub".to_owned());
+        let tokens = Tokens::of_secrets(&[SECRET], None, "sub".to_owned());
         let claims = json!({"sub": "alice", "exp": in_seconds(60)});
         let good = signed(&json!({"alg": "HS256"}), &claims, SECRET);
         let (text, _) = good.rsplit_once('.').unwrap();

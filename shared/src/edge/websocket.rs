@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::function::note;
+
 /// The protocol on a socket. A browser can't send a token in a header, but it can name protocols.
 const PROTOCOL: &str = "motionboard";
 
@@ -29,6 +31,18 @@ pub struct RequestContext {
     pub connection_id: String,
     /// The same for each delivery of a frame.
     pub message_id: Option<String>,
+    /// The gateway's id of the event, which its access log shows too.
+    pub request_id: Option<String>,
+}
+
+impl RequestContext {
+    /// Has all lines about this event say which connection it is about, and what the gateway calls it.
+    pub fn note(&self) {
+        note("connection_id", &self.connection_id);
+        if let Some(id) = &self.request_id {
+            note("correlation_id", id);
+        }
+    }
 }
 
 /// A handshake.

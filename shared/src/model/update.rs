@@ -110,6 +110,18 @@ impl FieldUpdates {
         parts
     }
 
+    /// The pictures that are put into the workspace.
+    pub fn images(&self) -> impl Iterator<Item = ImageName> {
+        self.iter().filter_map(|(path, value)| {
+            let text = value.as_json().as_str()?;
+            match path.as_str() {
+                "image_path" => ImageName::from_image_path(text).ok(),
+                "image_url" => ImageName::from_image_url(text).ok(),
+                _ => None,
+            }
+        })
+    }
+
     /// With what `address` says in place of an `image_url`: how it is shown is not how it is stored.
     pub fn show_image_url(&mut self, address: impl FnOnce(&ImageName) -> String) {
         let leaf = self.0.get_mut(&UpdatePath("image_url".to_owned()));

@@ -45,7 +45,8 @@ pub fn config(region: String, key: Key) -> Result<SdkConfig, NoClient> {
         .build())
 }
 
-/// The settings of a single service, such as `AWS_ENDPOINT_URL_S3`, or for all of them `AWS_ENDPOINT_URL`.
+/// The settings of a single service, such as `AWS_ENDPOINT_URL_S3`, or for all of them `AWS_ENDPOINT_URL`. One that is empty is
+/// none: the template has both, empty, so that `sam local` can set them.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 #[derive(Debug)]
 struct Environment;
@@ -53,6 +54,7 @@ struct Environment;
 impl LoadServiceConfig for Environment {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_uppercase().replace(' ', "_");
-        env::var(format!("{}_{service}", key.env())).or_else(|_| env::var(key.env())).ok()
+        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        set(&format!("{}_{service}", key.env())).or_else(|| set(key.env()))
     }
 }

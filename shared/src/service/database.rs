@@ -104,6 +104,7 @@ impl Database {
             index(CONNECTIONS, "silent", doc! {"last_seen": 1}, false),
             index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, false),
             index(CONNECTIONS, "expired", doc! {"expires_at": 1}, true),
+            index(UPLOADS, "unused", doc! {"condemned": 1, "at": 1}, false),
         ] {
             self.0.run_command(command).await?;
         }
@@ -122,6 +123,10 @@ impl Database {
         self.0.collection("owners")
     }
 
+    pub(super) fn uploads(&self) -> Collection<Document> {
+        self.0.collection(UPLOADS)
+    }
+
     pub(super) fn quotas(&self) -> Collection<Document> {
         self.0.collection("quotas")
     }
@@ -133,6 +138,7 @@ impl Database {
 
 const WORKSPACES: &str = "workspaces";
 const CONNECTIONS: &str = "connections";
+const UPLOADS: &str = "uploads";
 
 pub(super) fn date(timestamp: Timestamp) -> DateTime {
     DateTime::from_millis(timestamp.millis())

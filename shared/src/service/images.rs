@@ -76,9 +76,12 @@ pub struct Images {
 impl Images {
     /// Those in `bucket`.
     pub fn new(aws: &SdkConfig, bucket: String) -> Self {
+        // Where S3 is somewhere else, a bucket has no name of its own in DNS.
+        let is_elsewhere = std::env::var("AWS_ENDPOINT_URL_S3").is_ok_and(|url| !url.is_empty());
         // A presigned upload must not ask for a checksum that a browser would have to compute.
         let config = aws_sdk_s3::config::Builder::from(aws)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .force_path_style(is_elsewhere)
             .build();
         Self { client: Client::from_conf(config), bucket }
     }
@@ -165,6 +168,12 @@ impl Images {
             total += sizes.filter_map(|size| u64::try_from(size).ok()).sum::<u64>();
         }
         Ok(total)
+    }
+
+    /// Removes a picture. That there is none is as good.
+    pub async fn remove(&self, owner: &OwnerKey, name: &ImageName) -> Result<(), ImageStoreError> {
+        self.client.delete_object().bucket(&self.bucket).key(key(owner, name)).send().await?;
+        Ok(())
     }
 
     /// The entity tag of a picture, with the quotes, or `None` where there is no such picture.

@@ -23,6 +23,26 @@ pub struct Poll {
     pub poll_seconds: u32,
     /// When it is given up, in Unix milliseconds.
     pub deadline_ms: i64,
+    /// What the logs of the request that began it go by; executions from before there was such a thing have none.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+}
+
+/// A task that is to be asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Polled<'a> {
+    /// Whose it is.
+    pub owner: &'a Owner,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The generation.
+    pub generation_id: &'a GenerationId,
+    /// The vendor's task.
+    pub task_id: &'a str,
+    /// When it is given up.
+    pub deadline: Timestamp,
+    /// What the logs of the request that began it go by.
+    pub correlation_id: Option<&'a str>,
 }
 
 impl Poll {
@@ -53,30 +73,25 @@ impl Polling {
 
     /// Starts the execution of a generation, or its `attempt`th replacement. The name is the same for the same
     /// generation and attempt, so that it is started once however often this is called.
-    pub async fn start(
-        &self,
-        owner: &Owner,
-        workspace_id: WorkspaceId,
-        generation_id: &GenerationId,
-        task_id: &str,
-        deadline: Timestamp,
-        attempt: i32,
-    ) -> Result<(), StartError> {
+    pub async fn start(&self, task: Polled<'_>, attempt: i32) -> Result<(), StartError> {
         let poll = Poll {
-            owner: owner.clone(),
-            workspace_id,
-            generation_id: generation_id.clone(),
-            task_id: task_id.to_owned(),
+            owner: task.owner.clone(),
+            workspace_id: task.workspace_id,
+            generation_id: task.generation_id.clone(),
+            task_id: task.task_id.to_owned(),
             poll_seconds: u32::try_from(self.interval.as_secs()).unwrap_or(u32::MAX),
-            deadline_ms: deadline.millis(),
+            deadline_ms: task.deadline.millis(),
+            correlation_id: task.correlation_id.map(str::to_owned),
         };
         let name = match attempt {
-            0 => generation_id.to_string(),
-            _ => format!("{generation_id}-{attempt}"),
+            0 => task.generation_id.to_string(),
+            _ => format!("{}-{attempt}", task.generation_id),
         };
         // Strings and integers: there is nothing in it that could fail.
         let input = serde_json::to_string(&poll).unwrap_or_default();
         let start = self.client.start_execution().state_machine_arn(&self.state_machine_arn);
+        // The execution goes on with the trace of whoever starts it, which Lambda names here.
+        let start = start.set_trace_header(std::env::var("_X_AMZN_TRACE_ID").ok());
         match start.name(name).input(input).send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_execution_already_exists() => Ok(()),

@@ -14,6 +14,7 @@ use futures_util::{StreamExt, future::Either, stream};
 use super::{
     connections::{Connection, Connections},
     database::DatabaseError,
+    metrics::Metric,
 };
 use crate::model::{Event, Owner, describe};
 
@@ -65,6 +66,7 @@ impl Pusher {
         if connections.is_empty() {
             return;
         }
+        let all = connections.len();
         let frames: Vec<Blob> = event.to_frames().into_iter().map(Blob::new).collect();
         let mut posts = stream::iter(connections)
             .map(|connection| async {
@@ -73,14 +75,17 @@ impl Pusher {
             })
             .buffer_unordered(CONCURRENT_POSTS);
         let mut gone = Vec::new();
+        let mut sent = 0;
+        let mut unsure = 0;
         let deadline = tokio::time::sleep(TIME_FOR_ALL);
         tokio::pin!(deadline);
         loop {
             match futures_util::future::select(posts.next(), &mut deadline).await {
                 Either::Left((Some((connection, posted)), _)) => match posted {
-                    Ok(Posted::Delivered) => {}
+                    Ok(Posted::Delivered) => sent += 1,
                     Ok(Posted::Gone) if connection.is_established() => gone.push(connection.id),
-                    Ok(Posted::Gone) => {}
+                    // Not open yet: it will load the list.
+                    Ok(Posted::Gone) => unsure += 1,
                     Err(error) => {
                         tracing::warn!(
                             connection_id = connection.id,
@@ -96,6 +101,9 @@ impl Pusher {
                 }
             }
         }
+        Metric::PushesSent.count(sent);
+        Metric::PushesGone.count(gone.len());
+        Metric::PushesFailed.count(all - sent - gone.len() - unsure);
         if let Err(error) = self.connections.forget_all(&gone).await {
             tracing::warn!(error = describe(&error), "gone connections not forgotten");
         }

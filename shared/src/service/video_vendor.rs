@@ -8,7 +8,10 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::http::{self, NoClient};
+use super::{
+    http::{self, NoClient},
+    metrics::Metric,
+};
 use crate::model::{GenerationId, MotionParams};
 
 /// Leaves `generate-video` time to record what came of it, within its own 28 s.
@@ -118,6 +121,11 @@ impl VideoVendor {
         if self.base_url.is_empty() {
             return Err(refused("尚未配置视频生成服务"));
         }
+        Metric::VendorCalls.count(1);
+        let failed = |error| {
+            Metric::VendorErrors.count(1);
+            Err(error)
+        };
         let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
         let task = NewTask {
             image_url,
@@ -131,18 +139,18 @@ impl VideoVendor {
         let response = match request.timeout(CREATE_TIMEOUT).send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() || error.is_builder() => {
-                return Err(refused("无法连接视频生成服务，请稍后重试"));
+                return failed(refused("无法连接视频生成服务，请稍后重试"));
             }
-            Err(error) => return Err(CreateTaskError::Unknown(Some(error.without_url()))),
+            Err(error) => return failed(CreateTaskError::Unknown(Some(error.without_url()))),
         };
         match response.status() {
             status if status.is_success() => match response.json::<CreatedTask>().await {
                 Ok(created) => Ok(created.id),
-                Err(error) => Err(CreateTaskError::Unknown(Some(error.without_url()))),
+                Err(error) => failed(CreateTaskError::Unknown(Some(error.without_url()))),
             },
-            StatusCode::TOO_MANY_REQUESTS => Err(refused("视频生成服务繁忙，请稍后重试")),
+            StatusCode::TOO_MANY_REQUESTS => failed(refused("视频生成服务繁忙，请稍后重试")),
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
-                Err(refused("视频生成服务暂时不可用，请联系管理员"))
+                failed(refused("视频生成服务暂时不可用，请联系管理员"))
             }
             StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
@@ -152,12 +160,19 @@ impl VideoVendor {
                 Err(CreateTaskError::Refused { reason: fault(response).await })
             }
             // Others, a 503 among them, may be a proxy's word after the request was passed on.
-            _ => Err(CreateTaskError::Unknown(None)),
+            _ => failed(CreateTaskError::Unknown(None)),
         }
     }
 
     /// Asks how a task is.
     pub async fn query_task(&self, task_id: &str) -> Result<TaskState, VendorUnavailable> {
+        Metric::VendorCalls.count(1);
+        let state = self.query(task_id).await;
+        Metric::VendorErrors.count(usize::from(state.is_err()));
+        state
+    }
+
+    async fn query(&self, task_id: &str) -> Result<TaskState, VendorUnavailable> {
         let unavailable = |error: reqwest::Error| VendorUnavailable(Some(error.without_url()));
         let request = self.http.get(format!("{}/tasks/{task_id}", self.base_url)).bearer_auth(&self.key);
         let response = request.timeout(QUERY_TIMEOUT).send().await.map_err(unavailable)?;

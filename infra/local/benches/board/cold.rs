@@ -19,6 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use flate2::{Compression, write::GzEncoder};
+use local::secrets::{AUTH_SECRET, MONGODB_URI, arn};
 use local::template::Blueprint;
 use mongodb::bson::doc;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ use crate::{
     client::Client,
     figures::{Samples, Table, mb, ms},
     load::OWNER,
-    owner::{SECRET, handshake, token},
+    owner::{handshake, token},
     process::resident,
 };
 
@@ -173,13 +174,12 @@ fn binary<'a>(bench: &'a Bench, name: &str) -> anyhow::Result<&'a Path> {
 
 /// What the template gives the functions, all in one: each takes what it needs.
 fn environment(bench: &Bench) -> BTreeMap<&'static str, String> {
-    let uri = bench.config.mongodb_uri.clone().unwrap_or_default();
     let text = |text: &str| text.to_owned();
     BTreeMap::from([
-        ("MONGODB_URI", uri),
+        ("MONGODB_URI_ARN", arn(MONGODB_URI)),
         ("MONGODB_DATABASE", text(bench.database.name())),
         ("AUTHENTICATION", text("secret")),
-        ("AUTH_SECRET", text(SECRET)),
+        ("AUTH_SECRET_ARN", arn(AUTH_SECRET)),
         ("TOKEN_ISSUER", text("")),
         ("TOKEN_AUDIENCE", text("")),
         ("TOKEN_OWNER_CLAIM", text("sub")),
@@ -198,12 +198,15 @@ fn environment(bench: &Bench) -> BTreeMap<&'static str, String> {
         ("WEBSOCKET_API_URL", text("http://127.0.0.1:1/bench")),
         ("STATE_MACHINE_ARN", text("arn:aws:states:us-east-1:000000000000:stateMachine:bench")),
         ("VIDEO_VENDOR_URL", text("")),
-        ("VIDEO_VENDOR_KEY", text("")),
+        ("VIDEO_VENDOR_KEY_ARN", text("")),
         ("CHAT_URL", text("")),
-        ("CHAT_KEY", text("")),
+        ("CHAT_KEY_ARN", text("")),
         ("CHAT_MODEL", text("")),
         ("POLL_SECONDS", text("5")),
         ("GENERATION_DEADLINE_SECONDS", text("1800")),
+        ("STACK_NAME", text("bench")),
+        ("SECRET_MAX_AGE_SECONDS", text("300")),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", text(bench.stack.internal_url())),
         ("AWS_REGION", text("us-east-1")),
         ("AWS_ACCESS_KEY_ID", text("bench")),
         ("AWS_SECRET_ACCESS_KEY", text("bench")),

@@ -18,6 +18,7 @@ use std::path::Path;
 use local::{
     lambda::{Binaries, Profile},
     mongod::Database,
+    secrets::AUTH_SECRET,
     stack::{Config, Stack},
     template::Blueprint,
 };
@@ -40,21 +41,19 @@ async fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let data = TempDir::new()?;
     let mut config = Config::of_project(root)?;
-    let server = Database::open(std::env::var("MONGODB_URI").ok(), data.path(), &config.data).await?;
+    let server = Database::open(std::env::var("MONGODB_URI").ok(), data.path(), &config.data, None).await?;
     config.port = 0;
     config.data = data.path().join("stack");
     config.profile = Profile::Release;
     config.mongodb_uri = Some(server.uri().to_owned());
     config.parameters.insert("MongoDatabase".to_owned(), format!("bench_{}", std::process::id()));
     // As it is deployed: with tokens, an owner for each. What bounds them is out of the way, but for `flood`.
-    for (name, value) in [
-        ("Authentication", "secret"),
-        ("AuthSecret", owner::SECRET),
-        ("FramesPerSecond", "999999999"),
-        ("ConnectionsPerOwner", "999999999"),
-    ] {
+    for (name, value) in
+        [("Authentication", "secret"), ("FramesPerSecond", "999999999"), ("ConnectionsPerOwner", "999999999")]
+    {
         config.parameters.insert(name.to_owned(), value.to_owned());
     }
+    config.secrets.insert(AUTH_SECRET.to_owned(), owner::SECRET.to_owned());
     let binaries = Binaries::build(&Blueprint::read(&config.template)?, Profile::Release).await?;
     config.binaries = Some(binaries.clone());
     let stack = Stack::start(config.clone()).await?;

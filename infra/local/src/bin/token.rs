@@ -7,7 +7,7 @@ use clap::Parser;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Map, Value};
 
-/// As the template's `AuthSecret` must have.
+/// As the secret of the template's `AuthSecretArn` must have.
 const MIN_SECRET_BYTES: usize = 32;
 
 /// Prints a token for a board with Authentication=secret. The secret is read from the environment variable AUTH_SECRET, so that it
@@ -42,7 +42,10 @@ fn main() -> ExitCode {
 }
 
 fn token(args: &Args, secret: Option<String>) -> Result<String> {
-    let secret = secret.context("set AUTH_SECRET to the secret of the board, its parameter AuthSecret")?;
+    let secret =
+        secret.context("set AUTH_SECRET to the secret of the board, that of its parameter AuthSecretArn")?;
+    // While one takes another's place there are two: the first signs.
+    let secret = secret.lines().next().unwrap_or_default();
     ensure!(secret.len() >= MIN_SECRET_BYTES, "AUTH_SECRET must have at least {MIN_SECRET_BYTES} characters");
     let now = jiff::Timestamp::now().as_second();
     let mut claims = Map::from_iter([

@@ -15,13 +15,16 @@ pub struct Endpoints {
     pub s3: String,
     /// Step Functions.
     pub states: String,
+    /// Secrets Manager.
+    pub secrets: String,
     /// The management API of the WebSocket API, with its stage.
     pub management: String,
 }
 
 /// All variables but `AWS_LAMBDA_RUNTIME_API` and the log stream, which each process has for itself.
 pub(super) fn of(function: &Function, endpoints: &Endpoints) -> Vec<(String, String)> {
-    let mut variables: Vec<(String, String)> = [
+    let mut variables: Vec<(String, String)> = function.environment.clone().into_iter().collect();
+    let own = [
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ("AWS_REGION", REGION),
@@ -40,13 +43,13 @@ pub(super) fn of(function: &Function, endpoints: &Endpoints) -> Vec<(String, Str
         // The SDKs read these. https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
         ("AWS_ENDPOINT_URL_S3", &endpoints.s3),
         ("AWS_ENDPOINT_URL_SFN", &endpoints.states),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &endpoints.secrets),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &endpoints.management),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
+    ];
+    // They come after the template's: of two the last is taken.
+    variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     if let Some(level) = &function.log_level {
         variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.clone()));
     }
-    variables.extend(function.environment.clone());
     variables
 }

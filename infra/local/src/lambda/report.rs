@@ -34,6 +34,14 @@ impl Report {
         self
     }
 
+    /// What the function wrote during the call, for callers who look at it themselves.
+    pub async fn lines(self) -> Vec<String> {
+        match self.journal {
+            Some(journal) => journal.finish().await,
+            None => Vec::new(),
+        }
+    }
+
     /// Logs a call whose caller has nothing to add.
     pub fn log_outcome(self, what: impl Display, outcome: &Result<Bytes, InvokeError>) {
         match outcome {
@@ -48,19 +56,18 @@ impl Report {
         // In the background: the answer need not wait until the last line was read from the pipe.
         tokio::spawn(async move {
             let called = self.journal.is_some();
-            let lines = match self.journal {
-                Some(journal) => journal.finish().await,
-                None => Vec::new(),
-            };
+            let (function, took, init, reason) =
+                (self.function.clone(), self.took, self.init, self.reason.clone());
+            let lines = self.lines().await;
             tracing::info!(
                 target: log::CALL,
                 what,
                 status,
-                function = self.function,
-                ms = self.took.as_secs_f64() * 1000.0,
-                cold_ms = self.init.map(|init| init.as_secs_f64() * 1000.0),
+                function,
+                ms = took.as_secs_f64() * 1000.0,
+                cold_ms = init.map(|init| init.as_secs_f64() * 1000.0),
                 called,
-                reason = self.reason,
+                reason,
                 lines = lines.join("\n"),
             );
         });

@@ -64,7 +64,12 @@ impl Host {
             log_level: None,
             schedules: Vec::new(),
         };
-        let endpoints = Endpoints { s3: String::new(), states: String::new(), management: String::new() };
+        let endpoints = Endpoints {
+            s3: String::new(),
+            states: String::new(),
+            secrets: String::new(),
+            management: String::new(),
+        };
         let address = listener.local_addr().unwrap();
         let binaries = Binaries::of([("f", binary)]);
         let (spawner, faults) = (Spawner::new().unwrap(), Faults::none());

@@ -38,25 +38,35 @@ struct Own {
 impl Database {
     /// Uses the database at `uri`, or starts one whose files are in `data/mongo`.
     ///
-    /// `tools` is where a fetched binary is kept; stacks with different data directories share it.
-    pub async fn open(uri: Option<String>, data: &Path, tools: &Path) -> anyhow::Result<Self> {
+    /// `tools` is where a fetched binary is kept; stacks with different data directories share it. With `exposed`, one that is
+    /// started here listens on that port of all addresses of this machine: for functions in containers, and unprotected.
+    pub async fn open(
+        uri: Option<String>,
+        data: &Path,
+        tools: &Path,
+        exposed: Option<u16>,
+    ) -> anyhow::Result<Self> {
         match uri {
             Some(uri) => {
                 check_external(&uri).await?;
                 Ok(Self { uri, own: None })
             }
-            None => Self::start(data, tools).await,
+            None => Self::start(data, tools, exposed).await,
         }
     }
 
-    async fn start(data: &Path, tools: &Path) -> anyhow::Result<Self> {
+    async fn start(data: &Path, tools: &Path, exposed: Option<u16>) -> anyhow::Result<Self> {
         let directory = data.join("mongo");
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
         let lock = lock(data)?;
         let binary = binary::find_or_fetch(tools).await?;
-        let server = Server::start(&binary, &directory, &data.join("mongod.log")).await?;
-        let uri = format!("mongodb://127.0.0.1:{}/?replicaSet={}", server.port(), replica_set::NAME);
+        let server = Server::start(&binary, &directory, &data.join("mongod.log"), exposed).await?;
+        let uri = match exposed {
+            // The set's only member is called as this machine calls it: who calls it otherwise must not ask the set.
+            Some(port) => format!("mongodb://127.0.0.1:{port}/?directConnection=true"),
+            None => format!("mongodb://127.0.0.1:{}/?replicaSet={}", server.port(), replica_set::NAME),
+        };
         Ok(Self { uri, own: Some(Own { server, _lock: lock }) })
     }
 
@@ -128,7 +138,7 @@ mod tests {
     }
 
     async fn start(data: &TempDir) -> anyhow::Result<Database> {
-        Database::open(None, data.path(), &tools()).await
+        Database::open(None, data.path(), &tools(), None).await
     }
 
     #[tokio::test]
@@ -161,7 +171,7 @@ mod tests {
         things.insert_one(doc! {"_id": 2}).await.unwrap();
 
         // Given the address of a database, nothing is started and the lock does not matter.
-        let third = Database::open(Some(second.uri().to_owned()), data.path(), &tools()).await.unwrap();
+        let third = Database::open(Some(second.uri().to_owned()), data.path(), &tools(), None).await.unwrap();
         assert_eq!(third.uri(), second.uri());
         third.stop().await;
         assert_eq!(things.count_documents(doc! {}).await.unwrap(), 2);
@@ -183,7 +193,7 @@ mod tests {
     async fn an_unreachable_external_database_is_one_sentence() {
         let data = TempDir::new().unwrap();
         let uri = "mongodb://user:secret@127.0.0.1:1/?serverSelectionTimeoutMS=100".to_owned();
-        let error = Database::open(Some(uri), data.path(), data.path()).await.unwrap_err();
+        let error = Database::open(Some(uri), data.path(), data.path(), None).await.unwrap_err();
         assert_eq!(error.to_string(), "the database of MONGODB_URI cannot be reached");
         assert!(!format!("{error:#}").contains("secret"));
     }

@@ -35,11 +35,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `binary` on a free port and returns once it takes writes.
-    pub(super) async fn start(binary: &Path, directory: &Path, log: &Path) -> anyhow::Result<Self> {
+    /// Starts `binary` on a free port of 127.0.0.1, or on the port `exposed` of all addresses, and returns once it takes writes.
+    pub(super) async fn start(
+        binary: &Path,
+        directory: &Path,
+        log: &Path,
+        exposed: Option<u16>,
+    ) -> anyhow::Result<Self> {
         loop {
-            let port = free_port().await.context("there is no free port")?;
-            let (child, parent) = spawn(command(binary, directory, port, log)?).await?;
+            let (address, port) = match exposed {
+                Some(port) => ("0.0.0.0", port),
+                None => ("127.0.0.1", free_port().await.context("there is no free port")?),
+            };
+            let (child, parent) = spawn(command(binary, directory, address, port, log)?).await?;
             let mut server = Self { child, port, _parent: parent };
             let exited = tokio::select! {
                 ready = timeout(START_TIMEOUT, server.become_ready()) => match ready {
@@ -51,6 +59,11 @@ impl Server {
                 status = server.exited() => status?,
             };
             // Another process took the port between the question and the start: ask again.
+            if exited.code() == Some(EXIT_PORT_TAKEN) && exposed.is_some() {
+                return Err(anyhow!(
+                    "port {port} is in use: stop what uses it, or choose others with --port"
+                ));
+            }
             if exited.code() != Some(EXIT_PORT_TAKEN) {
                 return Err(explain(exited, log));
             }
@@ -106,11 +119,11 @@ async fn accepts_connections(port: u16) {
     }
 }
 
-fn command(binary: &Path, directory: &Path, port: u16, log: &Path) -> anyhow::Result<Command> {
+fn command(binary: &Path, directory: &Path, address: &str, port: u16, log: &Path) -> anyhow::Result<Command> {
     let output = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
     let mut command = Command::new(binary);
     command
-        .args(["--replSet", replica_set::NAME, "--bind_ip", "127.0.0.1", "--nounixsocket"])
+        .args(["--replSet", replica_set::NAME, "--bind_ip", address, "--nounixsocket"])
         // A laptop's share of memory and disk, not a server's.
         .args(["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "128"])
         .args(["--networkMessageCompressors", "disabled"])
@@ -208,7 +221,7 @@ mod tests {
         let binary = directory.path().join("mongod");
         fs::write(&binary, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-        Server::start(&binary, directory.path(), &directory.path().join("log")).await.unwrap_err()
+        Server::start(&binary, directory.path(), &directory.path().join("log"), None).await.unwrap_err()
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 use super::*;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tokio::time::Instant;
 
-/// What happened in a run: the end, the payloads of the calls, and how long it took by the paused clock.
+/// What happened in a run: the end, the states that were entered, the payloads of the calls, and how long it took by the paused clock.
 struct Run {
     end: Result<Value, TaskError>,
+    states: Vec<String>,
     calls: Vec<Value>,
     seconds: u64,
 }
@@ -32,19 +34,79 @@ async fn run_with(
     });
     let started = Instant::now();
     let mut position = Position::start(machine, input);
+    let mut states = Vec::new();
     let end = loop {
+        states.push(position.state.clone());
         match position.step(machine, &invoke).await {
             Step::To(next) => position = next,
             Step::End(end) => break end,
         }
     };
-    Run { end, calls: calls.lock().unwrap().clone(), seconds: started.elapsed().as_secs() }
+    Run { end, states, calls: calls.lock().unwrap().clone(), seconds: started.elapsed().as_secs() }
 }
 
 fn video_polling() -> StateMachine {
     let text = include_str!("../../../video-polling.asl.json");
     StateMachine::parse(text, &BTreeMap::from([("PollVideoFunctionArn".into(), "poll-video".into())]))
         .unwrap()
+}
+
+/// What is true of every interpreter of the language: infra/checks/state-machine.mjs holds another one to the same file.
+#[tokio::test(start_paused = true)]
+async fn takes_the_same_paths_as_another_interpreter() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Path {
+        name: String,
+        #[serde(rename = "comment")]
+        _comment: Option<String>,
+        input: Value,
+        answers: Vec<Value>,
+        states: Vec<String>,
+        seconds: u64,
+        last_payload: Option<Value>,
+        outcome: String,
+        output: Option<Value>,
+        error: Option<String>,
+    }
+    /// What an entry of `answers` stands for, as often as it says.
+    fn answers(mut entry: Value) -> Vec<Result<Value, TaskError>> {
+        let members = entry.as_object_mut().unwrap();
+        let times = members.remove("times").map_or(1, |times| times.as_u64().unwrap());
+        let answer = match (members.get("error"), members.get("hangs")) {
+            (Some(error), _) => {
+                Err(TaskError::new(error.as_str().unwrap(), members["cause"].as_str().unwrap()))
+            }
+            (None, Some(_)) => Ok(json!("hang")),
+            (None, None) => Ok(entry),
+        };
+        (0..times).map(|_| answer.clone()).collect()
+    }
+    let paths: Vec<Path> =
+        serde_json::from_str(include_str!("../../../checks/video-polling.paths.json")).unwrap();
+    assert!(!paths.is_empty());
+    for path in paths {
+        let answers: Vec<_> = path.answers.into_iter().flat_map(answers).collect();
+        let expected_calls = answers.len();
+        let run = run_with(&video_polling(), path.input, move |call| answers[call - 1].clone()).await;
+        assert_eq!((&run.states, run.seconds), (&path.states, path.seconds), "{}", path.name);
+        assert_eq!(
+            (run.calls.len(), run.calls.last()),
+            (expected_calls, path.last_payload.as_ref()),
+            "{}",
+            path.name
+        );
+        let (outcome, output, error) = match run.end {
+            Ok(output) => ("SUCCEEDED", Some(output), None),
+            Err(error) => ("FAILED", None, Some(error.error)),
+        };
+        assert_eq!(
+            (outcome, output, error),
+            (path.outcome.as_str(), path.output, path.error),
+            "{}",
+            path.name
+        );
+    }
 }
 
 /// One task with these extra fields, then `Done`; `Caught` is for catchers.

@@ -4,6 +4,7 @@
 //! would be a difference from the cloud that nobody sees. Permissions, alarms, log groups and tags change nothing about
 //! what a function answers, and are skipped.
 
+mod conditions;
 mod parameters;
 mod properties;
 mod resolve;
@@ -35,6 +36,7 @@ pub struct Blueprint {
     file: String,
     parameters: BTreeMap<String, Parameter>,
     rules: BTreeMap<String, Rule>,
+    conditions: BTreeMap<String, Value>,
     globals: Map<String, Value>,
     resources: BTreeMap<String, properties::Resource>,
 }
@@ -77,6 +79,7 @@ impl Blueprint {
             file: file.to_owned(),
             parameters: sections.parameters,
             rules: sections.rules,
+            conditions: sections.conditions,
             globals: function_globals,
             resources: sections.resources,
         })
@@ -119,12 +122,13 @@ impl Blueprint {
             bail!("the parameter {name} has no value: give it with --parameter {name}=…");
         }
         rules::check(&self.rules, &values)?;
+        let conditions = conditions::evaluate(&self.conditions, &values)?;
         let mut kinds: BTreeMap<_, _> =
             self.resources.iter().map(|(name, resource)| (name.clone(), resource.kind.clone())).collect();
         for route in properties::generated_routes(&self.resources) {
             kinds.entry(route).or_insert_with(|| properties::ROUTE.to_owned());
         }
-        let scope = Scope { parameters: values, resources: kinds };
+        let scope = Scope { parameters: values, resources: kinds, conditions };
         Template::build(self, &scope).with_context(|| format!("{} is broken", self.file))
     }
 }

@@ -53,6 +53,8 @@ pub struct Sections {
     #[serde(default)]
     pub rules: BTreeMap<String, Rule>,
     #[serde(default)]
+    pub conditions: BTreeMap<String, Value>,
+    #[serde(default)]
     pub globals: Map<String, Value>,
     pub resources: BTreeMap<String, Resource>,
 }
@@ -66,6 +68,8 @@ pub struct Resource {
     pub properties: Map<String, Value>,
     #[serde(default)]
     metadata: Metadata,
+    /// Name of the condition under which there is such a resource.
+    pub condition: Option<String>,
     #[serde(rename = "DependsOn")]
     _depends_on: Option<IgnoredAny>,
     #[serde(rename = "DeletionPolicy")]
@@ -165,6 +169,9 @@ pub struct Function {
     _role: Option<IgnoredAny>,
     #[serde(rename = "Tracing")]
     _tracing: Option<IgnoredAny>,
+    /// Nothing here calls a function asynchronously again.
+    #[serde(rename = "EventInvokeConfig")]
+    _event_invoke_config: Option<IgnoredAny>,
     #[serde(rename = "Tags")]
     _tags: Option<IgnoredAny>,
     #[serde(rename = "Description")]
@@ -220,6 +227,8 @@ pub struct ScheduleEvent {
     _name: Option<IgnoredAny>,
     #[serde(rename = "Description")]
     _description: Option<IgnoredAny>,
+    #[serde(rename = "OmitName")]
+    _omit_name: Option<IgnoredAny>,
     #[serde(rename = "RetryPolicy")]
     _retry_policy: Option<IgnoredAny>,
 }
@@ -278,6 +287,8 @@ pub struct WebSocketApi {
     pub stage_name: String,
     pub route_selection_expression: String,
     pub routes: BTreeMap<String, WebSocketRoute>,
+    #[serde(rename = "Name")]
+    _name: Option<IgnoredAny>,
     #[serde(rename = "AccessLogSettings")]
     _access_log_settings: Option<IgnoredAny>,
     #[serde(rename = "DefaultRouteSettings")]
@@ -340,6 +351,8 @@ pub struct Bucket {
     _bucket_encryption: Option<IgnoredAny>,
     #[serde(rename = "OwnershipControls")]
     _ownership_controls: Option<IgnoredAny>,
+    #[serde(rename = "VersioningConfiguration")]
+    _versioning_configuration: Option<IgnoredAny>,
     #[serde(rename = "LifecycleConfiguration")]
     _lifecycle_configuration: Option<IgnoredAny>,
     #[serde(rename = "Tags")]

@@ -17,6 +17,8 @@ pub struct Scope {
     pub parameters: BTreeMap<String, Value>,
     /// Logical ids with their resource types.
     pub resources: BTreeMap<String, String>,
+    /// Which conditions hold.
+    pub conditions: BTreeMap<String, bool>,
 }
 
 impl Scope {
@@ -29,6 +31,7 @@ impl Scope {
                 }
                 let mut members = Map::new();
                 for (key, value) in object {
+                    let value = self.choose(value)?;
                     if *value != json!({"Ref": "AWS::NoValue"}) {
                         members.insert(key.clone(), self.resolve(value)?);
                     }
@@ -74,6 +77,22 @@ impl Scope {
             }
             _ => None,
         })
+    }
+
+    /// Whether the condition holds.
+    pub fn holds(&self, condition: &str) -> Result<bool> {
+        self.conditions.get(condition).copied().with_context(|| format!("there is no condition {condition}"))
+    }
+
+    /// The branch that an `Fn::If` stands for; any other value is its own.
+    fn choose<'a>(&self, mut value: &'a Value) -> Result<&'a Value> {
+        while let Some(Value::Array(arguments)) = value.get("Fn::If") {
+            let [Value::String(condition), then, otherwise] = arguments.as_slice() else {
+                bail!("Fn::If takes the name of a condition and two values");
+            };
+            value = if self.holds(condition)? { then } else { otherwise };
+        }
+        Ok(value)
     }
 
     fn join(&self, delimiter: &str, list: &Value) -> Result<String> {
@@ -192,6 +211,7 @@ mod tests {
             ("F", "AWS::Serverless::Function"),
         ];
         Scope {
+            conditions: BTreeMap::from([("Yes".to_owned(), true), ("No".to_owned(), false)]),
             parameters: BTreeMap::from([
                 ("Stage".to_owned(), json!("prod")),
                 ("Origins".to_owned(), json!(["a", "b"])),
@@ -232,8 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_chooses_a_value_or_none() {
+        let no_value = json!({"Ref": "AWS::NoValue"});
+        let value = json!({
+            "a": {"Fn::If": ["Yes", {"Ref": "Stage"}, no_value]},
+            "b": {"Fn::If": ["No", "x", no_value]},
+            "c": {"Fn::If": ["No", "x", {"Fn::If": ["Yes", "y", "z"]}]},
+        });
+        assert_eq!(scope().resolve(&value).unwrap(), json!({"a": "prod", "c": "y"}));
+        assert!(scope().resolve(&json!({"a": {"Fn::If": ["Maybe", "b", "c"]}})).is_err());
+    }
+
+    #[test]
     fn what_is_unknown_is_refused() {
-        assert!(scope().resolve(&json!({"Fn::If": ["a", "b", "c"]})).is_err());
+        assert!(scope().resolve(&json!({"Fn::If": ["Yes", "b", "c"]})).is_err());
         assert!(scope().resolve(&json!({"Fn::GetAtt": ["Ws", "Nope"]})).is_err());
     }
 }

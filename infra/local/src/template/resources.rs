@@ -176,6 +176,9 @@ impl Template {
         let mut http_routes = Vec::new();
         let mut route_responses = BTreeSet::new();
         for (name, resource) in &blueprint.resources {
+            if !resource.condition.as_deref().map_or(Ok(true), |condition| scope.holds(condition))? {
+                continue;
+            }
             let mut add = || -> Result<()> {
                 match resource.kind.as_str() {
                     properties::FUNCTION => {

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::conditions::holds;
+
 /// One entry of `Rules:`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -35,31 +37,6 @@ pub fn check(rules: &BTreeMap<String, Rule>, parameters: &BTreeMap<String, Value
         }
     }
     Ok(())
-}
-
-fn holds(condition: &Value, parameters: &BTreeMap<String, Value>) -> Result<bool> {
-    let function = condition.as_object().filter(|members| members.len() == 1);
-    let (name, arguments) =
-        function.and_then(|members| members.iter().next()).context("it is no condition")?;
-    match (name.as_str(), arguments.as_array().map(Vec::as_slice)) {
-        ("Fn::Equals", Some([left, right])) => Ok(value(left, parameters)? == value(right, parameters)?),
-        ("Fn::Not", Some([condition])) => Ok(!holds(condition, parameters)?),
-        ("Fn::And", Some(conditions)) => {
-            conditions.iter().try_fold(true, |all, condition| Ok(all && holds(condition, parameters)?))
-        }
-        ("Fn::Or", Some(conditions)) => {
-            conditions.iter().try_fold(false, |any, condition| Ok(any || holds(condition, parameters)?))
-        }
-        (other, _) => bail!("the local stack does not know this use of {other} in a rule"),
-    }
-}
-
-fn value<'a>(value: &'a Value, parameters: &'a BTreeMap<String, Value>) -> Result<&'a Value> {
-    match value.get("Ref").and_then(Value::as_str) {
-        Some(name) => parameters.get(name).with_context(|| format!("there is no parameter {name}")),
-        None if value.is_string() => Ok(value),
-        None => bail!("{value} is neither a text nor a parameter"),
-    }
 }
 
 #[cfg(test)]

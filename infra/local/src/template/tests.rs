@@ -9,11 +9,26 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+const MONGO: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mongo-AbCdEf";
+const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:auth-AbCdEf";
+
+#[test]
+fn a_bound_on_concurrency_is_there_only_if_it_is_given() {
+    let given_with = |more: &[(&str, &str)]| {
+        let all = [&[("MongoUriArn", MONGO), ("Authentication", "off")], more].concat();
+        blueprint().resolve(&given(&all)).unwrap().functions
+    };
+    assert!(given_with(&[]).iter().all(|function| function.reserved_concurrency.is_none()));
+    let bound = given_with(&[("ReservedConcurrency", "7")]);
+    let unbound: Vec<_> = bound.iter().filter(|function| function.reserved_concurrency != Some(7)).collect();
+    assert!(unbound.iter().all(|function| function.name == "GetUploadFunction") && unbound.len() == 1);
+}
+
 #[test]
 fn the_projects_template_resolves() {
     let template = blueprint()
         .resolve(&given(&[
-            ("MongoUri", "mongodb://127.0.0.1/"),
+            ("MongoUriArn", MONGO),
             ("Stage", "test"),
             ("Authentication", "off"),
             ("AllowedOrigins", "https://a.example, https://b.example"),
@@ -49,32 +64,34 @@ fn the_projects_template_resolves() {
 #[test]
 fn a_parameter_without_a_value_is_named() {
     let error = blueprint().resolve(&given(&[("Authentication", "off")])).unwrap_err().to_string();
-    assert_eq!(error, "the parameter MongoUri has no value: give it with --parameter MongoUri=…");
+    assert_eq!(error, "the parameter MongoUriArn has no value: give it with --parameter MongoUriArn=…");
 }
 
 #[test]
 fn nobody_is_let_in_without_a_word_and_nothing_half_configured_is_started() {
     let error = |pairs: &[(&str, &str)]| {
-        let all = [pairs, &[("MongoUri", "mongodb://127.0.0.1/")]].concat();
+        let all = [pairs, &[("MongoUriArn", MONGO)]].concat();
         blueprint().resolve(&given(&all)).unwrap_err().to_string()
     };
     assert!(error(&[]).contains("Authentication has no value"));
     assert!(error(&[("Authentication", "on")]).contains("Authentication"));
-    let secret = "s".repeat(32);
     let openid = ("Authentication", "openid");
-    assert!(error(&[openid, ("AuthSecret", &secret)]).contains("TokenIssuer"));
+    assert!(error(&[openid, ("AuthSecretArn", SECRET)]).contains("TokenIssuer"));
     let issuer = ("TokenIssuer", "https://issuer.example");
-    assert!(error(&[openid, issuer, ("AuthSecret", &secret)]).contains("TokenAudience"));
+    assert!(error(&[openid, issuer, ("AuthSecretArn", SECRET)]).contains("TokenAudience"));
     assert!(error(&[openid, issuer, ("TokenAudience", "board")]).contains("AuthSecret"));
     assert!(error(&[("Authentication", "secret")]).contains("AuthSecret"));
-    assert!(error(&[("Authentication", "secret"), ("AuthSecret", "short")]).contains("AuthSecret"));
+    assert!(
+        error(&[("Authentication", "secret"), ("AuthSecretArn", "a secret itself, 32 characters long")])
+            .contains("AuthSecret")
+    );
 }
 
 #[test]
 fn what_is_given_comes_before_the_default() {
     assert_eq!(blueprint().value("ChatUrl", &BTreeMap::new()).as_deref(), Some(""));
     assert_eq!(blueprint().value("ChatUrl", &given(&[("ChatUrl", "http://x")])).as_deref(), Some("http://x"));
-    assert_eq!(blueprint().value("MongoUri", &BTreeMap::new()), None);
+    assert_eq!(blueprint().value("MongoUriArn", &BTreeMap::new()), None);
 }
 
 fn refusal(text: &str) -> String {
@@ -87,7 +104,7 @@ fn refusal(text: &str) -> String {
 #[test]
 fn what_is_unknown_is_refused_by_name() {
     assert!(refusal("Resources: {T: {Type: AWS::DynamoDB::Table}}").contains("AWS::DynamoDB::Table"));
-    assert!(refusal("Conditions: {}\nResources: {}").contains("Conditions"));
+    assert!(refusal("Mappings: {}\nResources: {}").contains("Mappings"));
     assert!(refusal("Globals: {Api: {}}\nResources: {}").contains("Globals.Api"));
     let function = |more: &str| {
         refusal(&format!(

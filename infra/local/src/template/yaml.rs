@@ -60,7 +60,7 @@ fn intrinsic(tag: &str, argument: Value) -> Result<Value> {
                 .with_context(|| format!("!GetAtt {path} lacks the name of an attribute"))?;
             json!({ "Fn::GetAtt": [resource, attribute] })
         }
-        ("GetAtt" | "Sub" | "Join" | "Equals" | "Not" | "And" | "Or", argument) => {
+        ("GetAtt" | "Sub" | "Join" | "If" | "Equals" | "Not" | "And" | "Or", argument) => {
             json!({ format!("Fn::{tag}"): argument })
         }
         (other, _) => bail!("the local stack does not know the tag !{other}"),
@@ -94,6 +94,6 @@ mod tests {
 
     #[test]
     fn an_unknown_tag_is_named() {
-        assert!(parse("a: !If [x, y, z]").unwrap_err().to_string().contains("!If"));
+        assert!(parse("a: !Select [0, x]").unwrap_err().to_string().contains("!Select"));
     }
 }

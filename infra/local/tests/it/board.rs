@@ -113,7 +113,7 @@ pub fn mongodb_server() -> &'static str {
             runtime.block_on(async {
                 let data = TempDir::new().unwrap();
                 let uri = std::env::var("MONGODB_URI").ok();
-                let server = mongod::Database::open(uri, data.path(), &tools()).await.unwrap();
+                let server = mongod::Database::open(uri, data.path(), &tools(), None).await.unwrap();
                 send.send(server.uri().to_owned()).unwrap();
                 std::future::pending::<()>().await;
             });
@@ -142,6 +142,14 @@ impl Board {
     pub async fn start_with_parameter(name: &str, value: &str) -> Self {
         Self::start_with(|config| {
             config.parameters.insert(name.to_owned(), value.to_owned());
+        })
+        .await
+    }
+
+    /// The same, with this secret.
+    pub async fn start_with_secret(name: &str, text: &str) -> Self {
+        Self::start_with(|config| {
+            config.secrets.insert(name.to_owned(), text.to_owned());
         })
         .await
     }
@@ -280,6 +288,30 @@ impl Board {
         serde_json::from_slice(&answer).unwrap()
     }
 
+    /// The same, and what the function wrote meanwhile, line by line; an answer that is none is `None`.
+    pub async fn try_to_listen(&self, function: &str, payload: &Value) -> (Option<Value>, Vec<Value>) {
+        let (outcome, report) = self.stack.functions().call(function, payload.to_string().into()).await;
+        let answer = outcome.ok().map(|answer| serde_json::from_slice(&answer).unwrap());
+        let lines = report.lines().await.into_iter();
+        (answer, lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect())
+    }
+
+    /// The same where there is an answer.
+    pub async fn invoke_and_listen(&self, function: &str, payload: &Value) -> (Value, Vec<Value>) {
+        let (answer, lines) = self.try_to_listen(function, payload).await;
+        (answer.unwrap(), lines)
+    }
+
+    /// Gives a secret another text.
+    pub fn rotate(&self, secret: &str, text: &str) {
+        self.stack.secrets().rotate(secret, text);
+    }
+
+    /// Where AWS's APIs for functions are.
+    pub fn internal_url(&self) -> &str {
+        self.stack.internal_url()
+    }
+
     /// What the sweeper's schedule does each minute.
     pub async fn sweep(&self) {
         self.invoke("SweepStaleFunction", &json!({})).await;
@@ -292,12 +324,28 @@ impl Board {
 
     /// How the executions of the state machine are, newest first.
     pub async fn executions(&self) -> Vec<String> {
-        let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:VideoPollingStateMachine";
-        let request = self.http.post(self.stack.internal_url()).json(&json!({"stateMachineArn": arn}));
-        let answer = request.header("x-amz-target", "AWSStepFunctions.ListExecutions").send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        let executions = answer["executions"].as_array().expect("executions");
+        let executions = self.list_executions().await;
         executions.iter().map(|execution| execution["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The input of the newest execution.
+    pub async fn execution_input(&self) -> Value {
+        let newest = self.list_executions().await.swap_remove(0);
+        let asked = json!({"executionArn": newest["executionArn"]});
+        let described = self.ask_states("DescribeExecution", &asked).await;
+        serde_json::from_str(described["input"].as_str().unwrap()).unwrap()
+    }
+
+    async fn list_executions(&self) -> Vec<Value> {
+        let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:VideoPollingStateMachine";
+        let answer = self.ask_states("ListExecutions", &json!({"stateMachineArn": arn})).await;
+        answer["executions"].as_array().expect("executions").clone()
+    }
+
+    async fn ask_states(&self, operation: &str, body: &Value) -> Value {
+        let request = self.http.post(self.stack.internal_url()).json(body);
+        let request = request.header("x-amz-target", format!("AWSStepFunctions.{operation}"));
+        request.send().await.unwrap().json().await.unwrap()
     }
 
     /// All tasks that the simulated vendor has accepted, each of which would have been paid.

@@ -1,5 +1,6 @@
 //! Contract §3, §6: connections that come, fall silent and go.
 
+use local::secrets::MONGODB_URI;
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -147,7 +148,8 @@ async fn a_connection_whose_row_was_lost_is_told_again_after_its_next_frame() {
 async fn a_database_that_goes_away_is_an_error_and_not_a_silence() {
     let data = tempfile::TempDir::new().unwrap();
     tokio::task::spawn_blocking(crate::board::mongodb_server).await.unwrap();
-    let database = local::mongod::Database::open(None, data.path(), &crate::board::tools()).await.unwrap();
+    let database =
+        local::mongod::Database::open(None, data.path(), &crate::board::tools(), None).await.unwrap();
     let uri = database.uri().to_owned();
     let board = Board::start_with(|config| config.mongodb_uri = Some(uri)).await;
     let mut socket = board.connect().await;
@@ -185,7 +187,7 @@ async fn a_database_that_goes_away_is_an_error_and_not_a_silence() {
 #[tokio::test]
 async fn a_refused_connection_is_an_http_error_at_the_handshake() {
     // Nothing listens on port 1, so that `$connect` can't remember anybody.
-    let board = Board::start_with_parameter("MongoUri", "mongodb://127.0.0.1:1/?directConnection=true").await;
+    let board = Board::start_with_secret(MONGODB_URI, "mongodb://127.0.0.1:1/?directConnection=true").await;
     match tokio_tungstenite::connect_async(board.websocket_url()).await {
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => assert_eq!(response.status(), 503),
         other => panic!("{other:?}"),

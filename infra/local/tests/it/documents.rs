@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use local::{faults::FAULTS, template::Blueprint};
+use local::{faults::FAULTS, secrets, secrets::MONGODB_URI, template::Blueprint};
 use regex::Regex;
 use reqwest::Method;
 
@@ -66,8 +66,8 @@ fn the_tests_that_documents_name_exist() {
 #[test]
 fn every_route_of_the_template_is_described_and_no_other() {
     let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
-    let given = [("Authentication", "off"), ("MongoUri", "mongodb://127.0.0.1/")];
-    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let given = [("Authentication", "off".to_owned()), ("MongoUriArn", secrets::arn(MONGODB_URI))];
+    let given = given.map(|(name, value)| (name.to_owned(), value)).into();
     let template = blueprint.resolve(&given).unwrap();
     let routes = template.http_api.unwrap().routes.into_iter().map(|route| (route.method, route.path));
     assert_eq!(routes.collect::<BTreeSet<_>>(), api::routes());

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use local::secrets::AUTH_SECRET;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -55,8 +56,8 @@ impl Board {
     /// The same, with other parameters of the template.
     pub async fn guarded_with(parameters: &[(&str, &str)]) -> Self {
         Self::start_with(|config| {
-            let own = [("Authentication", "secret"), ("AuthSecret", SECRET)];
-            for (name, value) in own.iter().chain(parameters) {
+            config.secrets.insert(AUTH_SECRET.to_owned(), SECRET.to_owned());
+            for (name, value) in [("Authentication", "secret")].iter().chain(parameters) {
                 config.parameters.insert((*name).to_owned(), (*value).to_owned());
             }
         })

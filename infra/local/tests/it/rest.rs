@@ -1,5 +1,6 @@
 //! Contract §1, §2: the envelope, the list, what the gateway itself answers.
 
+use local::secrets::MONGODB_URI;
 use mongodb::bson::doc;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -174,7 +175,7 @@ async fn only_the_configured_origins_may_call() {
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_503_with_a_time_to_come_back() {
     // Nothing listens on port 1.
-    let board = Board::start_with_parameter("MongoUri", "mongodb://127.0.0.1:1/?directConnection=true").await;
+    let board = Board::start_with_secret(MONGODB_URI, "mongodb://127.0.0.1:1/?directConnection=true").await;
     let answer = board.get("/api/workspaces").await;
     assert!(answer.headers.contains_key("retry-after"));
     answer.refused(503, "SERVICE_UNAVAILABLE");

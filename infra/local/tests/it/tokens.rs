@@ -1,5 +1,6 @@
 //! Contract §7: who is let in by a token, at the routes and at the handshake.
 
+use local::secrets::AUTH_SECRET;
 use mongodb::bson::doc;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,14 +20,12 @@ use crate::{
 
 async fn guarded_by(issuer: &Issuer) -> Board {
     Board::start_with(|config| {
-        for (name, value) in [
-            ("Authentication", "openid"),
-            ("TokenIssuer", issuer.url()),
-            ("TokenAudience", AUDIENCE),
-            ("AuthSecret", SECRET),
-        ] {
+        for (name, value) in
+            [("Authentication", "openid"), ("TokenIssuer", issuer.url()), ("TokenAudience", AUDIENCE)]
+        {
             config.parameters.insert(name.to_owned(), value.to_owned());
         }
+        config.secrets.insert(AUTH_SECRET.to_owned(), SECRET.to_owned());
     })
     .await
 }
@@ -329,9 +328,9 @@ async fn what_a_page_sends_as_it_closes_is_still_its_owners() {
 #[tokio::test]
 async fn the_command_makes_tokens_and_no_token_is_ever_logged() {
     let data = TempDir::new().unwrap();
-    let secret = format!("AuthSecret={SECRET}");
-    let options = ["--parameter", "Authentication=secret", "--parameter", &secret];
-    let mut stack = Running::start(with_database(data.path(), &options)).await;
+    let mut command = with_database(data.path(), &["--parameter", "Authentication=secret"]);
+    command.env(AUTH_SECRET, SECRET);
+    let mut stack = Running::start(command).await;
     let make = |secret: &str| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_token"));
         command.args(["alice", "--hours", "1"]).env("AUTH_SECRET", secret).output().unwrap()

@@ -31,6 +31,8 @@ pub struct NewGeneration {
     pub idempotency: Option<Idempotency>,
     /// After which it is given up.
     pub deadline: Duration,
+    /// What the logs of its request go by.
+    pub correlation_id: Option<String>,
 }
 
 /// How many generations an owner may have.
@@ -206,6 +208,8 @@ fn claimed(generation: &NewGeneration) -> Document {
             "polled_at": "$$NOW",
             "deadline_at": {"$add": ["$$NOW", deadline_ms]},
             "attempt": literal(0),
+            "claimed_at": "$$NOW",
+            "correlation_id": literal(generation.correlation_id.as_deref()),
         },
     };
     // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.

@@ -4,18 +4,25 @@
 //! - `idempotency`: hashes of the `Idempotency-Key` and of the request that came with it.
 //! - `outcome`: what became of asking the vendor, see [`Outcome`]; `null` while that isn't known.
 //! - `polled_at`, `deadline_at`, `attempt`: by which the sweeper finds what was left lying.
+//! - `claimed_at`, `correlation_id`: for metrics and logs. Generations from before there were those have none.
 
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::{
+    bson::{DateTime, Document, doc},
+    options::ReturnDocument,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Workspaces, alive, moved_forward};
 use crate::{
     model::{Event, GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
-    service::database::{DatabaseError, literal, object_id, timestamp, workspace_id},
+    service::{
+        database::{DatabaseError, literal, object_id, timestamp, workspace_id},
+        metrics::Metric,
+    },
 };
 
 /// A claim that has no task after this long is abandoned, and a task that wasn't asked about for this long has lost its
@@ -40,6 +47,14 @@ impl Outcome {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
+        }
+    }
+
+    const fn metric(self) -> Metric {
+        match self {
+            Self::Accepted => Metric::GenerationsStarted,
+            Self::Refused => Metric::GenerationsRefused,
+            Self::Unknown => Metric::GenerationsUnknown,
         }
     }
 }
@@ -91,12 +106,20 @@ pub enum Ending {
         /// Why, in Chinese.
         error: String,
     },
+    /// Past its deadline.
+    Overdue,
 }
 
+/// Told to people of a generation that is past its deadline.
+const OVERDUE: &str = "视频生成超时";
+
 impl Ending {
-    /// The end of a generation that is past its deadline.
-    pub fn overdue() -> Self {
-        Self::Failed { error: "视频生成超时".to_owned() }
+    const fn metric(&self) -> Metric {
+        match self {
+            Self::Completed { .. } => Metric::GenerationsCompleted,
+            Self::Failed { .. } => Metric::GenerationsFailed,
+            Self::Overdue => Metric::GenerationsOverdue,
+        }
     }
 
     /// What an owner's connections are told about it.
@@ -104,9 +127,16 @@ impl Ending {
         let (status, video_url, error) = match self {
             Self::Completed { url } => (VideoStatus::Completed, Some(url), None),
             Self::Failed { error } => (VideoStatus::Failed, None, Some(error)),
+            Self::Overdue => (VideoStatus::Failed, None, Some(OVERDUE.to_owned())),
         };
         Event::VideoStatus { workspace_id, status, video_url, error, updated_at }
     }
+}
+
+/// When a generation ended, and how long after its claim.
+struct Ended {
+    at: Timestamp,
+    took: Option<Duration>,
 }
 
 /// A generation that was left lying.
@@ -124,6 +154,8 @@ pub struct Stale {
     pub deadline: Timestamp,
     /// How many executions were started for it after the first.
     pub attempt: i32,
+    /// What the logs of its request go by.
+    pub correlation_id: Option<String>,
 }
 
 impl Workspaces {
@@ -163,15 +195,21 @@ impl Workspaces {
         generation: &GenerationId,
         ending: &Ending,
     ) -> Result<Option<Timestamp>, DatabaseError> {
+        let failed =
+            |error: &str| doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)};
         let change = match ending {
             Ending::Completed { url } => {
                 doc! {"video.status": VideoStatus::Completed.as_str(), "video.url": literal(url)}
             }
-            Ending::Failed { error } => {
-                doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)}
-            }
+            Ending::Failed { error } => failed(error),
+            Ending::Overdue => failed(OVERDUE),
         };
-        self.change_running(owner, id, generation, change).await
+        let Some(ended) = self.change_running(owner, id, generation, change).await? else { return Ok(None) };
+        ending.metric().count(1);
+        if let Some(took) = ended.took {
+            Metric::VendorTime.time(took);
+        }
+        Ok(Some(ended.at))
     }
 
     /// Ends a claim that got no task, and keeps why for repeats of the request.
@@ -188,7 +226,11 @@ impl Workspaces {
             "video.error": literal(error),
             "video.generation.outcome": outcome.as_str(),
         };
-        self.change_running(owner, id, generation, change).await
+        let ended = self.change_running(owner, id, generation, change).await?;
+        if ended.is_some() {
+            outcome.metric().count(1);
+        }
+        Ok(ended.map(|ended| ended.at))
     }
 
     async fn change_running(
@@ -197,9 +239,34 @@ impl Workspaces {
         id: WorkspaceId,
         generation: &GenerationId,
         mut change: Document,
-    ) -> Result<Option<Timestamp>, DatabaseError> {
+    ) -> Result<Option<Ended>, DatabaseError> {
+        #[derive(Deserialize)]
+        struct After {
+            updated_at: DateTime,
+            video: EndedVideo,
+        }
+        #[derive(Deserialize)]
+        struct EndedVideo {
+            generation: EndedGeneration,
+        }
+        #[derive(Deserialize)]
+        struct EndedGeneration {
+            claimed_at: Option<DateTime>,
+        }
         change.insert("updated_at", moved_forward());
-        self.change(running(owner, id, generation), doc! {"$set": change}).await
+        let documents = self.documents.clone_with_type::<After>();
+        let after = documents
+            .find_one_and_update(running(owner, id, generation), vec![doc! {"$set": change}])
+            .projection(doc! {"updated_at": 1, "video.generation.claimed_at": 1})
+            .return_document(ReturnDocument::After)
+            .await?;
+        Ok(after.map(|After { updated_at, video }| {
+            let claimed_at = video.generation.claimed_at;
+            let took =
+                claimed_at.and_then(|at| updated_at.timestamp_millis().checked_sub(at.timestamp_millis()));
+            let took = took.and_then(|took| u64::try_from(took).ok()).map(Duration::from_millis);
+            Ended { at: timestamp(updated_at), took }
+        }))
     }
 
     /// Records the task of a running generation, and that the vendor was heard of about it just now: when the vendor has
@@ -251,6 +318,7 @@ impl Workspaces {
             id: GenerationId,
             deadline_at: DateTime,
             attempt: i32,
+            correlation_id: Option<String>,
         }
         let now = DateTime::now();
         let abandoned_ms = i64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(i64::MAX);
@@ -277,6 +345,7 @@ impl Workspaces {
             task_id: stored.video.task_id,
             deadline: timestamp(stored.video.generation.deadline_at),
             attempt: stored.video.generation.attempt,
+            correlation_id: stored.video.generation.correlation_id,
         });
         Ok(stale.try_collect().await?)
     }
