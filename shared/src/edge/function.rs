@@ -24,8 +24,10 @@ use crate::{
     service::metrics::Metric,
 };
 
-/// How long an event waits for secrets that are too old to be used as they are.
-const TIME_TO_RELOAD: Duration = Duration::from_secs(2);
+/// How long an event waits for secrets that are too old to be used as they are...
+const TIME_BEFORE_EVENT: Duration = Duration::from_secs(2);
+/// ...and how long fetching them may take beside one, whose answer it may hold up.
+const TIME_BESIDE_EVENT: Duration = Duration::from_millis(500);
 /// After how long it is tried again where that failed.
 const RETRY_MS: i64 = 10_000;
 
@@ -58,9 +60,9 @@ impl Freshness {
         Self { renewed_from: at + max_age_ms / 2, good_until: at + max_age_ms }
     }
 
-    /// After a fetch that failed: nobody asks for a while.
-    fn after_failure(now: Timestamp) -> Self {
-        Self { renewed_from: now.millis() + RETRY_MS, good_until: now.millis() + RETRY_MS }
+    /// After a fetch that failed: the old ones are better than none, and nobody asks for a while.
+    fn after_failure(now: Timestamp, max_age_ms: i64) -> Self {
+        Self { renewed_from: now.millis() + RETRY_MS, good_until: now.millis() + max_age_ms.max(RETRY_MS) }
     }
 
     fn is_due(self, now: Timestamp) -> bool {
@@ -109,10 +111,10 @@ where
             let now = Timestamp::now();
             let freshness = self.freshness();
             if freshness.is_over(now) {
-                self.reload().await;
+                self.reload(TIME_BEFORE_EVENT).await;
                 handle(self.app()).await
             } else if freshness.is_due(now) {
-                tokio::join!(handle(self.app()), self.reload()).0
+                tokio::join!(handle(self.app()), self.reload(TIME_BESIDE_EVENT)).0
             } else {
                 handle(self.app()).await
             }
@@ -128,20 +130,15 @@ where
         self.state.lock().unwrap_or_else(PoisonError::into_inner).freshness
     }
 
-    /// Takes over secrets that have changed. Where they can't be had, the old ones are better than none.
-    async fn reload(&self) {
+    /// Takes over secrets that have changed.
+    async fn reload(&self, time: Duration) {
         let now = Timestamp::now();
-        let freshness = match timeout(TIME_TO_RELOAD, self.take_over(now)).await {
+        match timeout(time, self.take_over(now)).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(error = describe(&error), "secrets not renewed");
-                Freshness::after_failure(now)
-            }
-            Err(_) => {
-                tracing::error!("secrets not renewed in time");
-                Freshness::after_failure(now)
-            }
-        };
+            Ok(Err(error)) => tracing::error!(error = describe(&error), "secrets not renewed"),
+            Err(late) => tracing::error!(error = describe(&late), "secrets not renewed"),
+        }
+        let freshness = Freshness::after_failure(now, self.max_age_ms);
         self.state.lock().unwrap_or_else(PoisonError::into_inner).freshness = freshness;
     }
 
@@ -225,7 +222,8 @@ mod tests {
             [1_149, 1_150, 1_299, 1_300].map(is),
             [(false, false), (true, false), (true, false), (true, true)]
         );
-        let failed = Freshness::after_failure(at(2_000));
+        let failed = Freshness::after_failure(at(2_000), 300_000);
         assert_eq!([2_009, 2_010].map(|now| failed.is_due(at(now))), [false, true]);
+        assert!(!failed.is_over(at(2_299)) && failed.is_over(at(2_300)));
     }
 }
