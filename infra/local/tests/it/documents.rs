@@ -135,13 +135,57 @@ fn the_parameters_that_documents_name_exist() {
     let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
     let names =
         Regex::new("(?:--parameter |parameter `)([A-Z][A-Za-z]+)|^\\| `([A-Z][A-Za-z]+)` \\|").unwrap();
-    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md"] {
+    for document in
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "docs/deploy.md", "docs/cost.md", "docs/sam-local.md"]
+    {
         let text = read(document);
         for line in text.lines() {
             for name in names.captures_iter(line) {
                 let name = name.get(1).or_else(|| name.get(2)).unwrap().as_str();
                 assert!(name == "Name" || blueprint.has_parameter(name), "{document}: {name}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_page_on_deployment_knows_every_alarm_and_only_messages_that_are_logged() {
+    let page = read("docs/deploy.md");
+    let template = local::template::yaml::parse(&read("template.yaml")).unwrap();
+    let mut alarms = BTreeSet::new();
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        if resource["Type"] == "AWS::CloudWatch::Alarm" {
+            alarms.insert(name.strip_suffix("Alarm").unwrap().to_owned());
+        }
+    }
+    let described = Regex::new(r"(?m)^\| \*\*(\w+)\*\*").unwrap();
+    let described: BTreeSet<_> = described.captures_iter(&page).map(|row| row[1].to_owned()).collect();
+    assert_eq!(described, alarms);
+
+    let mut sources = String::new();
+    for directory in ["shared/src", "functions"] {
+        collect_sources(&project().join(directory), &mut sources);
+    }
+    let messages =
+        ["secrets not renewed", "function not started", "event failed", "request failed", "polling again"];
+    for message in messages {
+        assert!(page.contains(message) && sources.contains(&format!("\"{message}\"")), "{message}");
+    }
+    for queried in Regex::new(r#"message = "([^"]+)""#).unwrap().captures_iter(&page) {
+        assert!(messages.contains(&&queried[1]), "{}", &queried[1]);
+    }
+    for name in Regex::new(r"`([A-Z][a-z]+[A-Z]\w+)`(?: \(\d| =|, empty)").unwrap().captures_iter(&page) {
+        assert!(template["Parameters"].get(&name[1]).is_some(), "{}", &name[1]);
+    }
+}
+
+fn collect_sources(directory: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(path).unwrap());
         }
     }
 }
