@@ -9,8 +9,10 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 import tomllib
 import unittest
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -49,11 +51,10 @@ def ask(event):
         try:
             with urllib.request.urlopen(url, event, timeout=PATIENCE_SECONDS) as answer:
                 return json.loads(answer.read())
-        except ConnectionRefusedError:
-            pass
         except urllib.error.URLError as error:
             if not isinstance(error.reason, ConnectionRefusedError):
                 raise
+            time.sleep(0.1)
     raise TimeoutError("the emulator did not come up")
 
 

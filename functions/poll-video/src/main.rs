@@ -10,7 +10,7 @@ use shared::{
         function::{note, serve},
         settings::{Settings, SettingsError},
     },
-    model::{Event, VideoStatus},
+    model::{Event, VideoStatus, describe},
     service::{
         database::DatabaseError,
         polling::Poll,
@@ -71,7 +71,7 @@ impl From<PollError> for Diagnostic {
             PollError::VendorUnavailable(_) => "VendorUnavailable",
             PollError::Database(_) => "DatabaseError",
         };
-        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+        Self { error_type: error_type.to_owned(), error_message: describe(&error) }
     }
 }
 

@@ -15,8 +15,8 @@ impl App {
             .for_each_concurrent(CONCURRENCY, |(owner, name)| async move {
                 if let Err(error) = self.images.remove(&owner, &name).await {
                     tracing::error!(error = describe(&error), "picture left to the next sweep");
-                } else if let Err(error) = self.uploads.forget(&owner, &name).await {
-                    tracing::error!(error = describe(&error), "picture removed but not forgotten");
+                } else if let Err(error) = self.uploads.removed(&owner, &name).await {
+                    tracing::error!(error = describe(&error), "picture removed but not noted as such");
                 }
             })
             .await;

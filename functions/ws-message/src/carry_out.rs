@@ -99,9 +99,9 @@ impl App {
     ) -> Result<Written, DatabaseError> {
         note("workspace_id", workspace_id);
         // Before the write that uses them: a picture that is kept for nothing does no harm.
-        for name in updates.images() {
+        for (path, name) in updates.images() {
             if !self.uploads.keep(&owner.key(), &name).await? {
-                let fault = InvalidData::at_path("image_url", "图片上传已超过一天，请重新上传");
+                let fault = InvalidData::at_path(path.as_str(), "图片上传已超过一天，请重新上传");
                 return Ok((Answer::invalid(fault), None));
             }
         }

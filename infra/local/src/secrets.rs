@@ -1,7 +1,7 @@
 //! Secrets Manager: the secrets that the template's parameters name, with texts from the environment of `cargo run`.
 //!
-//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>. Nobody but a function is given a text, and
-//! none is ever written to a file or a log.
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>. Whoever reaches
+//! the internal port is given a text, since no signature is looked at; none is ever written to a file or a log.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

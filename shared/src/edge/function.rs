@@ -61,8 +61,9 @@ impl Freshness {
     }
 
     /// After a fetch that failed: the old ones are better than none, and nobody asks for a while.
-    fn after_failure(now: Timestamp, max_age_ms: i64) -> Self {
-        Self { renewed_from: now.millis() + RETRY_MS, good_until: now.millis() + max_age_ms.max(RETRY_MS) }
+    fn after_failure(self, now: Timestamp) -> Self {
+        let next = now.millis() + RETRY_MS;
+        Self { renewed_from: next, good_until: self.good_until.max(next) }
     }
 
     fn is_due(self, now: Timestamp) -> bool {
@@ -138,8 +139,8 @@ where
             Ok(Err(error)) => tracing::error!(error = describe(&error), "secrets not renewed"),
             Err(late) => tracing::error!(error = describe(&late), "secrets not renewed"),
         }
-        let freshness = Freshness::after_failure(now, self.max_age_ms);
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).freshness = freshness;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.freshness = state.freshness.after_failure(now);
     }
 
     async fn take_over(&self, now: Timestamp) -> Result<(), SettingsError> {
@@ -222,8 +223,11 @@ mod tests {
             [1_149, 1_150, 1_299, 1_300].map(is),
             [(false, false), (true, false), (true, false), (true, true)]
         );
-        let failed = Freshness::after_failure(at(2_000), 300_000);
-        assert_eq!([2_009, 2_010].map(|now| failed.is_due(at(now))), [false, true]);
-        assert!(!failed.is_over(at(2_299)) && failed.is_over(at(2_300)));
+        // What could not be fetched beside events is fetched before one in the end.
+        let failed = freshness.after_failure(at(1_200)).after_failure(at(1_285));
+        assert_eq!([1_294, 1_295].map(|now| failed.is_due(at(now))), [false, true]);
+        assert_eq!([1_299, 1_300].map(|now| failed.is_over(at(now))), [false, true]);
+        let failed = failed.after_failure(at(1_300));
+        assert_eq!([1_309, 1_310].map(|now| failed.is_over(at(now))), [false, true]);
     }
 }

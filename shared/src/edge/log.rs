@@ -26,6 +26,8 @@ use crate::{
 
 /// The name of the span of an event.
 pub(super) const EVENT: &str = "event";
+/// How many values of a kind a line may have: with more CloudWatch ignores all of it.
+const MAX_VALUES: usize = 100;
 /// The namespace of the metrics. Their one dimension is the stack: CloudWatch has a price for each combination.
 const NAMESPACE: &str = "Motionboard";
 
@@ -35,14 +37,19 @@ const NAMESPACE: &str = "Motionboard";
 /// links a regular expression engine into each function.
 pub(super) fn init() {
     let asked_for = env::var("AWS_LAMBDA_LOG_LEVEL").ok();
-    let lines = tracing_subscriber::fmt::layer().with_target(false).without_time();
+    let lines = tracing_subscriber::fmt::layer().with_target(false);
     let is_json = env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
-    let lines =
-        if is_json { lines.json().flatten_event(true).with_span_list(false).boxed() } else { lines.boxed() };
+    let lines = if is_json {
+        // With a time: Lambda takes a line without one for INFO, whatever it says.
+        lines.json().flatten_event(true).with_span_list(false).boxed()
+    } else {
+        lines.without_time().boxed()
+    };
     let for_people = level(asked_for.as_deref());
     // The event's own span is an error's, so that each line at any level has it.
-    let lines =
-        lines.with_filter(filter_fn(move |metadata| !is_metric(metadata) && *metadata.level() <= for_people));
+    let lines = lines.with_filter(filter_fn(move |metadata| {
+        *metadata.level() <= for_people && !is_metric(metadata) && !is_said_already(metadata)
+    }));
     let metrics = Metrics { stack: env::var("STACK_NAME").unwrap_or_default() };
     let metrics = metrics.with_filter(filter_fn(|metadata| {
         is_metric(metadata) || metadata.is_span() && metadata.name() == EVENT
@@ -52,6 +59,12 @@ pub(super) fn init() {
 
 fn is_metric(metadata: &Metadata<'_>) -> bool {
     metadata.is_event() && metadata.target() == TARGET
+}
+
+/// What an event fails with is logged by whoever serves it, with its ids. The runtime crate would say it once more, without; that a
+/// handler panicked, for which it also has a field `error`, it alone can say.
+fn is_said_already(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "lambda_runtime::layers::panic" && metadata.fields().field("error").is_none()
 }
 
 /// Never TRACE, at which the runtime crate would log whole events, and tokens with them. Lambda's FATAL is beyond what `tracing`
@@ -127,7 +140,9 @@ impl Measured {
         let kind = self.values.entry(name).or_insert(Values { unit, values: Vec::new() });
         match kind.values.as_mut_slice() {
             [sum] if kind.unit == COUNT => *sum += value,
-            _ => kind.values.push(value),
+            values if values.len() < MAX_VALUES => kind.values.push(value),
+            // A sample is better than nothing.
+            _ => {}
         }
     }
 
@@ -216,6 +231,11 @@ mod tests {
         ] {
             measured.add(Said { name: name.to_owned(), unit: unit.to_owned(), value });
         }
+        let mut many = Measured::default();
+        for _ in 0..1000 {
+            many.add(Said { name: "VendorTime".to_owned(), unit: MILLISECONDS.to_owned(), value: 1.0 });
+        }
+        assert_eq!(many.values["VendorTime"].values.len(), 100);
         let line = measured.line("motionboard-dev", Timestamp::from_millis(1_766_534_460_000));
         assert_eq!(
             line,

@@ -108,13 +108,13 @@ impl Settings {
     /// From the environment and the secrets that it names.
     pub(super) async fn load() -> Result<Self, SettingsError> {
         let aws = aws()?;
-        let secrets = Secrets::fetch(&SecretStore::new(&aws)).await?;
+        let secrets = Secrets::fetch(&SecretStore::new(&aws)?).await?;
         Ok(Self { aws, secrets })
     }
 
     /// With the secrets as they are now.
-    pub(super) async fn reload(&self) -> Result<Self, SecretError> {
-        let secrets = Secrets::fetch(&SecretStore::new(&self.aws)).await?;
+    pub(super) async fn reload(&self) -> Result<Self, SettingsError> {
+        let secrets = Secrets::fetch(&SecretStore::new(&self.aws)?).await?;
         Ok(Self { aws: self.aws.clone(), secrets })
     }
 

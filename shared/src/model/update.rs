@@ -110,15 +110,16 @@ impl FieldUpdates {
         parts
     }
 
-    /// The pictures that are put into the workspace.
-    pub fn images(&self) -> impl Iterator<Item = ImageName> {
+    /// The pictures that are put into the workspace, and where.
+    pub fn images(&self) -> impl Iterator<Item = (&UpdatePath, ImageName)> {
         self.iter().filter_map(|(path, value)| {
             let text = value.as_json().as_str()?;
-            match path.as_str() {
+            let name = match path.as_str() {
                 "image_path" => ImageName::from_image_path(text).ok(),
                 "image_url" => ImageName::from_image_url(text).ok(),
                 _ => None,
-            }
+            };
+            Some((path, name?))
         })
     }
 

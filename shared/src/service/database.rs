@@ -11,6 +11,7 @@ use mongodb::{
     options::{ClientOptions, ReadConcern, WriteConcern},
 };
 
+use super::uploads;
 use crate::model::{Timestamp, WorkspaceId};
 
 /// Must leave a function time to answer within the gateway's 29 s; the driver's own default of 30 s does not.
@@ -57,6 +58,16 @@ impl From<MongoError> for DatabaseError {
 }
 
 impl DatabaseError {
+    /// What is wrong with a connection string: the driver would quote it, and a password with it.
+    fn of_uri(source: MongoError) -> Self {
+        match *source.kind {
+            ErrorKind::InvalidArgument { .. } => {
+                Self { unreachable: false, reason: "malformed connection string".to_owned() }
+            }
+            _ => source.into(),
+        }
+    }
+
     /// What [`TRANSACTION_TIMEOUT`] was too short for.
     pub(super) fn timed_out() -> Self {
         Self { unreachable: true, reason: "transaction timed out".to_owned() }
@@ -73,7 +84,7 @@ impl Database {
     /// All writes wait for the majority, and all reads see only what the majority has: what was acknowledged, or shown,
     /// is never rolled back.
     pub async fn connect(uri: &str, name: &str) -> Result<Self, DatabaseError> {
-        let mut options = ClientOptions::parse(uri).await?;
+        let mut options = ClientOptions::parse(uri).await.map_err(DatabaseError::of_uri)?;
         options.app_name = Some("motionboard".to_owned());
         options.server_selection_timeout = Some(SERVER_SELECTION_TIMEOUT);
         options.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -82,29 +93,31 @@ impl Database {
         options.max_idle_time = Some(MAX_IDLE_TIME);
         options.write_concern = Some(WriteConcern::majority());
         options.read_concern = Some(ReadConcern::majority());
-        Ok(Self(Client::with_options(options)?.database(name)))
+        Ok(Self(Client::with_options(options).map_err(DatabaseError::of_uri)?.database(name)))
     }
 
     /// Makes the indexes that are not there yet. Nothing is wrong without them, only slow and untidy.
     pub async fn ensure_indexes(&self) -> Result<(), DatabaseError> {
-        let index = |collection: &str, name: &str, keys: Document, ttl: bool| {
+        let index = |collection: &str, name: &str, keys: Document, life: Option<Duration>| {
             let mut index = doc! {"name": name, "key": keys};
-            if ttl {
-                // Counted from the date in the field itself.
-                index.insert("expireAfterSeconds", 0);
+            if let Some(life) = life {
+                // Counted from the date in the field.
+                index.insert("expireAfterSeconds", i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
             }
             doc! {"createIndexes": collection, "indexes": [index]}
         };
+        let at_once = Some(Duration::ZERO);
         let board = doc! {"owner": 1, "deleted_at": 1, "order_index": 1, "created_at": 1, "_id": 1};
         for command in [
-            index(WORKSPACES, "board", board, false),
-            index(WORKSPACES, "generating", doc! {"video.status": 1, "video.generation.polled_at": 1}, false),
-            index(WORKSPACES, "tombstones", doc! {"expires_at": 1}, true),
-            index(CONNECTIONS, "owner", doc! {"owner": 1, "last_seen": 1}, false),
-            index(CONNECTIONS, "silent", doc! {"last_seen": 1}, false),
-            index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, false),
-            index(CONNECTIONS, "expired", doc! {"expires_at": 1}, true),
-            index(UPLOADS, "unused", doc! {"condemned": 1, "at": 1}, false),
+            index(WORKSPACES, "board", board, None),
+            index(WORKSPACES, "generating", doc! {"video.status": 1, "video.generation.polled_at": 1}, None),
+            index(WORKSPACES, "tombstones", doc! {"expires_at": 1}, at_once),
+            index(CONNECTIONS, "owner", doc! {"owner": 1, "last_seen": 1}, None),
+            index(CONNECTIONS, "silent", doc! {"last_seen": 1}, None),
+            index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, None),
+            index(CONNECTIONS, "expired", doc! {"expires_at": 1}, at_once),
+            index(UPLOADS, "unused", doc! {"condemned": 1, "removed_at": 1, "at": 1}, None),
+            index(UPLOADS, "removed", doc! {"removed_at": 1}, Some(uploads::REMEMBERED)),
         ] {
             self.0.run_command(command).await?;
         }
@@ -169,5 +182,25 @@ pub(super) fn is_duplicate_key(error: &MongoError) -> bool {
         ErrorKind::Write(WriteFailure::WriteError(failure)) => failure.code == DUPLICATE_KEY,
         ErrorKind::Command(failure) => failure.code == DUPLICATE_KEY,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_string_is_never_quoted() {
+        for uri in [
+            "mongodb+srv://motionboard:S3cret",
+            "mongodb://user:S3cret?word@host/",
+            "mongodb://user:S3cret@host/?S3cret=S3cret",
+            "mongodb://user:S3cret@host:S3cret/",
+            "mongodb://user:S3cret@host/?tls=S3cret",
+            "S3cret",
+        ] {
+            let error = Database::connect(uri, "motionboard").await.unwrap_err().to_string();
+            assert!(!error.contains("S3cret"), "{error}");
+        }
     }
 }

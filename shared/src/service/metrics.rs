@@ -83,7 +83,7 @@ impl Metric {
         self.say(took.as_secs_f64() * 1000.0, MILLISECONDS);
     }
 
-    /// An error, not because it is one, but so that it is heard at every log level.
+    /// An error, not because it is one, but so that it is heard at every level of this process's log.
     fn say(self, value: f64, unit: &'static str) {
         tracing::error!(target: TARGET, name = self.name(), value, unit);
     }

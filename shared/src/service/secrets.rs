@@ -1,7 +1,13 @@
 //! Secrets, in Secrets Manager.
 
+use std::time::Duration;
+
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use aws_types::SdkConfig;
+
+use super::http::{self, NoClient, SdkClient};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A secret can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +26,11 @@ pub struct SecretStore(Client);
 
 impl SecretStore {
     /// Those that the key of `aws` may read.
-    pub fn new(aws: &SdkConfig) -> Self {
-        Self(Client::new(aws))
+    pub fn new(aws: &SdkConfig) -> Result<Self, NoClient> {
+        // Asked so seldom that a connection which was kept would mostly be a dead one.
+        let http = http::connecting_anew(CONNECT_TIMEOUT)?;
+        let config = aws_sdk_secretsmanager::config::Builder::from(aws).http_client(SdkClient(http));
+        Ok(Self(Client::from_conf(config.build())))
     }
 
     /// The current text of the secret `arn`, without the space around it: a line's end comes with nearly every way to store one.

@@ -1,8 +1,9 @@
 //! Pictures that were uploaded, or may be, and are used nowhere yet: what nobody uses within a day is removed.
 //!
-//! `uploads` has a document `{_id: "<owner's key>/<name>", at, condemned}` for each, from before the picture is there until it is first
-//! used in a workspace or for a video. The sweeper condemns those that are too old, and then removes them: a picture is either kept or
-//! condemned, in one write each, so that none that somebody uses disappears.
+//! `uploads` has a document `{_id: "<owner's key>/<name>", at, condemned, removed_at}` for each, from before the picture is there until it
+//! is first used in a workspace or for a video. The sweeper condemns those that are too old, and then removes them: a picture is either
+//! kept or condemned, in one write each, so that none that somebody uses disappears. Of a removed one the document stays for a while,
+//! since a page may come back from an afternoon, or a month, without a network, and use what is gone.
 
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::model::{ImageName, OwnerKey};
 
 /// How long a picture waits to be used: much longer than the permission to upload it lives.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long it is known that a picture was removed.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The pictures of all owners that are used nowhere yet.
 #[derive(Clone, Debug)]
@@ -42,7 +46,7 @@ impl Uploads {
         if self.0.delete_one(doc! {"_id": &id, "condemned": false}).await?.deleted_count > 0 {
             return Ok(true);
         }
-        // It is kept already, or nothing is known of it.
+        // Without a document it is kept already; with one it is condemned, or removed.
         Ok(self.0.find_one(doc! {"_id": id}).await?.is_none())
     }
 
@@ -57,14 +61,20 @@ impl Uploads {
         let too_old = DateTime::from_millis(DateTime::now().timestamp_millis().saturating_sub(patience_ms));
         let unused = doc! {"condemned": false, "at": {"$lt": too_old}};
         self.0.update_many(unused, doc! {"$set": {"condemned": true}}).await?;
-        let found = self.0.clone_with_type::<Upload>().find(doc! {"condemned": true}).limit(limit).await?;
+        let found = self
+            .0
+            .clone_with_type::<Upload>()
+            .find(doc! {"condemned": true, "removed_at": null})
+            .limit(limit)
+            .await?;
         let found: Vec<Upload> = found.try_collect().await?;
         Ok(found.iter().filter_map(|upload| parts(&upload.id)).collect())
     }
 
-    /// Forgets a picture that was removed.
-    pub async fn forget(&self, owner: &OwnerKey, name: &ImageName) -> Result<(), DatabaseError> {
-        self.0.delete_one(doc! {"_id": id(owner, name)}).await?;
+    /// Remembers that a condemned picture was removed.
+    pub async fn removed(&self, owner: &OwnerKey, name: &ImageName) -> Result<(), DatabaseError> {
+        let removed = doc! {"$set": {"removed_at": DateTime::now()}};
+        self.0.update_one(doc! {"_id": id(owner, name)}, removed).await?;
         Ok(())
     }
 }

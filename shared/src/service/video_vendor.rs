@@ -31,13 +31,26 @@ pub enum CreateTaskError {
     },
     /// There may be one: the vendor was asked, and no answer, or none that says so, came back.
     #[error("vendor's answer unknown")]
-    Unknown(#[source] Option<reqwest::Error>),
+    Unknown(#[from] VendorUnavailable),
 }
 
-/// The vendor could not say how a task is; it can be asked again.
+/// The vendor gave no answer that says anything about a task.
 #[derive(Debug, thiserror::Error)]
-#[error("vendor unavailable")]
-pub struct VendorUnavailable(#[source] Option<reqwest::Error>);
+pub enum VendorUnavailable {
+    /// It has none.
+    #[error("no answer of the vendor")]
+    NoAnswer(#[source] reqwest::Error),
+    /// It is busy, broken, or doesn't let us in.
+    #[error("the vendor answered {0}")]
+    Answer(StatusCode),
+}
+
+impl From<reqwest::Error> for VendorUnavailable {
+    fn from(error: reqwest::Error) -> Self {
+        // The address has the task in it, and may have a key.
+        Self::NoAnswer(error.without_url())
+    }
+}
 
 /// How a task is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +154,12 @@ impl VideoVendor {
             Err(error) if error.is_connect() || error.is_builder() => {
                 return failed(refused("无法连接视频生成服务，请稍后重试"));
             }
-            Err(error) => return failed(CreateTaskError::Unknown(Some(error.without_url()))),
+            Err(error) => return failed(VendorUnavailable::from(error).into()),
         };
         match response.status() {
             status if status.is_success() => match response.json::<CreatedTask>().await {
                 Ok(created) => Ok(created.id),
-                Err(error) => failed(CreateTaskError::Unknown(Some(error.without_url()))),
+                Err(error) => failed(VendorUnavailable::from(error).into()),
             },
             StatusCode::TOO_MANY_REQUESTS => failed(refused("视频生成服务繁忙，请稍后重试")),
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
@@ -160,7 +173,7 @@ impl VideoVendor {
                 Err(CreateTaskError::Refused { reason: fault(response).await })
             }
             // Others, a 503 among them, may be a proxy's word after the request was passed on.
-            _ => failed(CreateTaskError::Unknown(None)),
+            status => failed(VendorUnavailable::Answer(status).into()),
         }
     }
 
@@ -173,17 +186,16 @@ impl VideoVendor {
     }
 
     async fn query(&self, task_id: &str) -> Result<TaskState, VendorUnavailable> {
-        let unavailable = |error: reqwest::Error| VendorUnavailable(Some(error.without_url()));
         let request = self.http.get(format!("{}/tasks/{task_id}", self.base_url)).bearer_auth(&self.key);
-        let response = request.timeout(QUERY_TIMEOUT).send().await.map_err(unavailable)?;
+        let response = request.timeout(QUERY_TIMEOUT).send().await?;
         match response.status() {
             status if status.is_success() => {}
             StatusCode::NOT_FOUND => {
                 return Ok(TaskState::Failed { reason: "视频服务中已没有这个任务".to_owned() });
             }
-            _ => return Err(VendorUnavailable(None)),
+            status => return Err(VendorUnavailable::Answer(status)),
         }
-        let task: Task = response.json().await.map_err(unavailable)?;
+        let task: Task = response.json().await?;
         Ok(match (task.status.as_str(), task.video_url) {
             ("succeeded", Some(url)) => TaskState::Succeeded { url },
             ("succeeded", None) => TaskState::Failed { reason: "视频服务没有给出视频".to_owned() },

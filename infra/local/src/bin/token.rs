@@ -5,10 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use local::secrets::MIN_AUTH_SECRET_BYTES;
 use serde_json::{Map, Value};
-
-/// As the secret of the template's `AuthSecretArn` must have.
-const MIN_SECRET_BYTES: usize = 32;
 
 /// Prints a token for a board with Authentication=secret. The secret is read from the environment variable AUTH_SECRET, so that it
 /// is in no history of commands.
@@ -45,8 +43,11 @@ fn token(args: &Args, secret: Option<String>) -> Result<String> {
     let secret =
         secret.context("set AUTH_SECRET to the secret of the board, that of its parameter AuthSecretArn")?;
     // While one takes another's place there are two: the first signs.
-    let secret = secret.lines().next().unwrap_or_default();
-    ensure!(secret.len() >= MIN_SECRET_BYTES, "AUTH_SECRET must have at least {MIN_SECRET_BYTES} characters");
+    let secret = secret.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    ensure!(
+        secret.len() >= MIN_AUTH_SECRET_BYTES,
+        "AUTH_SECRET must have at least {MIN_AUTH_SECRET_BYTES} characters"
+    );
     let now = jiff::Timestamp::now().as_second();
     let mut claims = Map::from_iter([
         (args.claim.clone(), args.owner.clone().into()),

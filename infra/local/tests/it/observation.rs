@@ -1,6 +1,6 @@
 //! What can be seen of a board from outside: ids that lead from a request to all that comes of it, and metrics.
 
-use reqwest::Method;
+use mongodb::bson::doc;
 use serde_json::{Value, json};
 
 use crate::{board::Board, studio::Studio};
@@ -113,18 +113,40 @@ async fn generations_and_the_vendor_are_counted() {
 
 #[tokio::test]
 async fn no_line_says_what_somebody_typed() {
-    let board = Board::guarded_with(&[]).await;
-    let request = board.request(Method::POST, "/api/ai/suggest").json(&json!({"user_input": "geheim"}));
-    assert_eq!(board.send(request).await.status, 401);
+    // Nothing listens on port 1: the chat model fails, and that is logged.
+    let board = Board::guarded_with(&[("ChatUrl", "http://127.0.0.1:1/geheim")]).await;
+    let id = board.member("alice").connect().await.create().await;
     let mut event: Value = serde_json::from_str(include_str!("../../../events/suggest-params.json")).unwrap();
     event["headers"]["authorization"] = format!("Bearer {}", crate::member::token("alice")).into();
     event["rawQueryString"] = "token=geheim".into();
-    event["body"] =
-        json!({"workspace_id": "0123456789abcdef01234567", "user_input": "geheim"}).to_string().into();
+    event["body"] = json!({"workspace_id": id, "user_input": "geheim"}).to_string().into();
     let (answer, lines) = board.invoke_and_listen("SuggestParamsFunction", &event).await;
-    assert_eq!(answer["statusCode"], 404);
+    assert_eq!(answer["statusCode"], 502);
+    assert!(lines.iter().any(|line| line["message"] == "request failed"));
     assert!(
         !lines.iter().any(|line| line.to_string().contains("geheim") || line.to_string().contains("Bearer"))
     );
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_event_fails_with_is_said_once_and_says_why() {
+    let board = Board::start_with_parameter("VideoVendorUrl", "http://127.0.0.1:1").await;
+    let mut socket = board.connect().await;
+    let id = socket.create().await;
+    // As if a vendor that is gone now had accepted a task for it.
+    let running = doc! {"video.status": "generating", "video.generation": {"id": "event", "attempt": 0}};
+    board.rows("workspaces").update_one(doc! {}, doc! {"$set": running}).await.unwrap();
+    let mut event: Value = serde_json::from_str(include_str!("../../../events/poll-video.json")).unwrap();
+    event["workspace_id"] = json!(id);
+    event["deadline_ms"] = json!(i64::MAX);
+    let (answer, lines) = board.try_to_listen("PollVideoFunction", &event).await;
+    assert_eq!(answer, None);
+    let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let said = errors[0]["error"].as_str().unwrap();
+    assert!(said.contains("no answer of the vendor: ") && !said.contains("task_event"), "{said}");
+    assert_eq!(errors[0]["error_type"], "VendorUnavailable");
+    assert!(errors[0]["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     board.stop().await;
 }

@@ -79,7 +79,23 @@ async fn a_text_that_cannot_be_used_changes_nothing_where_there_was_a_good_one()
 }
 
 #[tokio::test]
-async fn another_database_user_takes_over_while_frames_come() {
+async fn the_database_is_where_the_newest_connection_string_says() {
+    let board = Board::start_with(|config| {
+        for (name, value) in ONE_FORGETFUL_PROCESS {
+            config.parameters.insert(name.to_owned(), value.to_owned());
+        }
+    })
+    .await;
+    until(&board, "", 200).await;
+    board.rotate(MONGODB_URI, "mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=100");
+    until(&board, "", 503).await;
+    board.rotate(MONGODB_URI, mongodb_server());
+    until(&board, "", 200).await;
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn another_connection_string_takes_over_while_frames_come() {
     // Stands for another user: the same server under another address.
     let board = Board::start_with_parameter("SecretMaxAgeSeconds", "1").await;
     let mut socket = board.connect().await;

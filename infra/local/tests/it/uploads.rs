@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     board::{Board, PNG},
+    socket::PATIENCE,
     studio::Studio,
 };
 
@@ -20,14 +21,17 @@ async fn age(board: &Board, hours: i64) {
 /// A board sweeps when it starts. The next is a minute away once that has begun, and been killed.
 async fn end_first_sweep(board: &Board) {
     let uploads = board.rows("uploads");
-    while !uploads.list_index_names().await.unwrap().contains(&"unused".to_owned()) {
-        sleep(Duration::from_millis(20)).await;
-    }
+    let begun = async {
+        while !uploads.list_index_names().await.unwrap().contains(&"removed".to_owned()) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, begun).await.expect("no sweep");
     board.kill("SweepStaleFunction");
 }
 
 async fn waiting(board: &Board) -> u64 {
-    board.rows("uploads").count_documents(doc! {}).await.unwrap()
+    board.rows("uploads").count_documents(doc! {"removed_at": null}).await.unwrap()
 }
 
 #[tokio::test]
@@ -67,8 +71,15 @@ async fn a_picture_that_is_about_to_be_removed_is_used_by_nobody() {
     let data = json!({"workspace_id": studio.id, "updates": updates});
     assert_eq!(studio.socket.refused("workspace.update", data).await.0, "INVALID_DATA");
     assert_eq!(board.workspace(&studio.id).await, before, "the frame is refused whole");
+    // Nor once it is gone: what was refused is refused again, and who was away for a day is told.
     studio.board.sweep().await;
     studio.board.get(&studio.image_url).await.refused(404, "IMAGE_NOT_FOUND");
+    assert_eq!(waiting(&studio.board).await, 0);
+    let path = studio.image_url.replace("/api/", "");
+    let data = json!({"workspace_id": studio.id, "updates": {"image_path": path}});
+    let (code, context) = studio.socket.refused("workspace.update", data).await;
+    assert_eq!((code.as_str(), &context["path"]), ("INVALID_DATA", &json!("image_path")));
+    studio.board.send(studio.generate("x")).await.refused(404, "IMAGE_NOT_FOUND");
     studio.board.stop().await;
 }
 
