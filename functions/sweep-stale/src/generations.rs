@@ -3,11 +3,10 @@ use shared::{
     model::{Timestamp, describe},
     service::{
         database::DatabaseError,
+        polling::Polled,
         workspaces::generation::{Ending, Outcome, Stale},
     },
 };
-
-use shared::service::polling::Polled;
 
 use crate::{App, BATCH, CONCURRENCY};
 
