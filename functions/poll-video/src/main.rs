@@ -67,11 +67,12 @@ enum PollError {
 
 impl From<PollError> for Diagnostic {
     fn from(error: PollError) -> Self {
-        let error_type = match error {
-            PollError::VendorUnavailable(_) => "VendorUnavailable",
-            PollError::Database(_) => "DatabaseError",
-        };
-        Self { error_type: error_type.to_owned(), error_message: describe(&error) }
+        match error {
+            PollError::VendorUnavailable(error) => {
+                Self { error_type: "VendorUnavailable".to_owned(), error_message: describe(&error) }
+            }
+            PollError::Database(error) => error.into(),
+        }
     }
 }
 

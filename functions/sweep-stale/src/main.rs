@@ -50,7 +50,7 @@ async fn main() -> Result<(), Error> {
     serve(App::new, sweep).await
 }
 
-async fn sweep(app: Arc<App>, _: LambdaEvent<Value>) -> Result<(), Error> {
+async fn sweep(app: Arc<App>, _: LambdaEvent<Value>) -> Result<(), DatabaseError> {
     // The sweeper runs within a minute of a deployment, and needs the indexes most, but it can do without.
     if let Err(error) = app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await {
         tracing::error!(error = describe(&error), "indexes not made");
@@ -60,7 +60,7 @@ async fn sweep(app: Arc<App>, _: LambdaEvent<Value>) -> Result<(), Error> {
     // Each does its part whatever becomes of the others.
     connections?;
     generations?;
-    Ok(uploads?)
+    uploads
 }
 
 impl App {

@@ -9,7 +9,7 @@ use shared::{
         settings::{Settings, SettingsError},
         websocket::{Event, Response},
     },
-    service::connections::Connections,
+    service::{connections::Connections, database::DatabaseError},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,7 +21,10 @@ async fn connections(settings: Settings) -> Result<Connections, SettingsError> {
     Ok(Connections::new(&settings.database().await?))
 }
 
-async fn disconnect(connections: Arc<Connections>, event: LambdaEvent<Event>) -> Result<Response, Error> {
+async fn disconnect(
+    connections: Arc<Connections>,
+    event: LambdaEvent<Event>,
+) -> Result<Response, DatabaseError> {
     let context = event.payload.request_context;
     context.note();
     connections.forget(&context.connection_id).await?;

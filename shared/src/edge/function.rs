@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     model::{Timestamp, describe},
-    service::metrics::Metric,
+    service::{database::DatabaseError, metrics::Metric},
 };
 
 /// How long an event waits for secrets that are too old to be used as they are...
@@ -158,6 +158,13 @@ where
             (state.settings, state.app) = (settings, app);
         }
         Ok(())
+    }
+}
+
+/// By a name that a state machine can match.
+impl From<DatabaseError> for Diagnostic {
+    fn from(error: DatabaseError) -> Self {
+        Self { error_type: "DatabaseError".to_owned(), error_message: describe(&error) }
     }
 }
 

@@ -116,7 +116,7 @@ impl Database {
             index(CONNECTIONS, "silent", doc! {"last_seen": 1}, None),
             index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, None),
             index(CONNECTIONS, "expired", doc! {"expires_at": 1}, at_once),
-            index(UPLOADS, "unused", doc! {"condemned": 1, "removed_at": 1, "at": 1}, None),
+            index(UPLOADS, "unused", doc! {"removed_at": 1, "at": 1}, None),
             index(UPLOADS, "removed", doc! {"removed_at": 1}, Some(uploads::REMEMBERED)),
         ] {
             self.0.run_command(command).await?;

@@ -50,8 +50,8 @@ impl Uploads {
         Ok(self.0.find_one(doc! {"_id": id}).await?.is_none())
     }
 
-    /// At most `limit` pictures that nobody has used in time, and nobody can any more.
-    pub async fn condemned(&self, limit: i64) -> Result<Vec<(OwnerKey, ImageName)>, DatabaseError> {
+    /// At most `limit` pictures that nobody has used in time, and that are not removed yet.
+    pub async fn unused(&self, limit: i64) -> Result<Vec<(OwnerKey, ImageName)>, DatabaseError> {
         #[derive(Deserialize)]
         struct Upload {
             #[serde(rename = "_id")]
@@ -59,16 +59,18 @@ impl Uploads {
         }
         let patience_ms = i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX);
         let too_old = DateTime::from_millis(DateTime::now().timestamp_millis().saturating_sub(patience_ms));
-        let unused = doc! {"condemned": false, "at": {"$lt": too_old}};
-        self.0.update_many(unused, doc! {"$set": {"condemned": true}}).await?;
-        let found = self
-            .0
-            .clone_with_type::<Upload>()
-            .find(doc! {"condemned": true, "removed_at": null})
-            .limit(limit)
-            .await?;
+        let unused = doc! {"removed_at": null, "at": {"$lt": too_old}};
+        let found = self.0.clone_with_type::<Upload>().find(unused).limit(limit).await?;
         let found: Vec<Upload> = found.try_collect().await?;
         Ok(found.iter().filter_map(|upload| parts(&upload.id)).collect())
+    }
+
+    /// Sees to it that nobody uses a picture any more. `false` where somebody was faster.
+    ///
+    /// A write for each: one for many would not be repeated by the driver when it finds its connection dead.
+    pub async fn condemn(&self, owner: &OwnerKey, name: &ImageName) -> Result<bool, DatabaseError> {
+        let condemned = doc! {"$set": {"condemned": true}};
+        Ok(self.0.update_one(doc! {"_id": id(owner, name)}, condemned).await?.matched_count > 0)
     }
 
     /// Remembers that a condemned picture was removed.

@@ -63,6 +63,7 @@ async fn a_picture_that_is_about_to_be_removed_is_used_by_nobody() {
     let mut studio = Studio::open().await;
     let board = &studio.board;
     end_first_sweep(board).await;
+    age(board, 25).await;
     let condemned = board.rows("uploads").update_many(doc! {}, doc! {"$set": {"condemned": true}}).await;
     assert_eq!(condemned.unwrap().modified_count, 1);
     board.send(studio.generate("x")).await.refused(404, "IMAGE_NOT_FOUND");
