@@ -142,8 +142,8 @@ impl Stack {
     pub async fn start(config: Config) -> Result<Self> {
         // What can be wrong is found before anything slow is begun.
         let blueprint = Blueprint::read(&config.template)?;
-        blueprint.check(&config.parameters)?;
         check_secrets(&config)?;
+        blueprint.check(&config.parameters)?;
         if config.expose {
             ensure!(
                 (1..=u16::MAX - EXPOSED_DATABASE).contains(&config.port),
@@ -312,7 +312,7 @@ fn check_secrets(config: &Config) -> Result<()> {
     let texts = config.secrets.get(AUTH_SECRET).into_iter().flat_map(|text| text.lines());
     ensure!(
         texts.into_iter().all(|secret| secret.trim().len() >= MIN_AUTH_SECRET_BYTES),
-        "{AUTH_SECRET} must have at least {MIN_AUTH_SECRET_BYTES} characters; of several, each on a line, each"
+        "{AUTH_SECRET} must have at least {MIN_AUTH_SECRET_BYTES} characters, and so must each line of it where there are several"
     );
     Ok(())
 }

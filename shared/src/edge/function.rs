@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -110,7 +110,7 @@ where
                 Metric::ColdStarts.count(1);
             }
             let now = Timestamp::now();
-            let freshness = self.freshness();
+            let freshness = self.state().freshness;
             if freshness.is_over(now) {
                 self.reload(TIME_BEFORE_EVENT).await;
                 handle(self.app()).await
@@ -124,11 +124,11 @@ where
     }
 
     fn app(&self) -> Arc<A> {
-        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner).app)
+        Arc::clone(&self.state().app)
     }
 
-    fn freshness(&self) -> Freshness {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).freshness
+    fn state(&self) -> MutexGuard<'_, State<A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over secrets that have changed.
@@ -139,12 +139,12 @@ where
             Ok(Err(error)) => tracing::error!(error = describe(&error), "secrets not renewed"),
             Err(late) => tracing::error!(error = describe(&late), "secrets not renewed"),
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.freshness = state.freshness.after_failure(now);
     }
 
     async fn take_over(&self, now: Timestamp) -> Result<(), SettingsError> {
-        let current = self.state.lock().unwrap_or_else(PoisonError::into_inner).settings.clone();
+        let current = self.state().settings.clone();
         let settings = current.reload().await?;
         let made = if settings.is_same(&current) {
             None
@@ -152,7 +152,7 @@ where
             tracing::info!("secrets have changed");
             Some(Arc::new((self.make)(settings.clone()).await?))
         };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.freshness = Freshness::of(now, self.max_age_ms);
         if let Some(app) = made {
             (state.settings, state.app) = (settings, app);

@@ -36,10 +36,7 @@ impl Report {
 
     /// What the function wrote during the call, for callers who look at it themselves.
     pub async fn lines(self) -> Vec<String> {
-        match self.journal {
-            Some(journal) => journal.finish().await,
-            None => Vec::new(),
-        }
+        finish(self.journal).await
     }
 
     /// Logs a call whose caller has nothing to add.
@@ -56,20 +53,25 @@ impl Report {
         // In the background: the answer need not wait until the last line was read from the pipe.
         tokio::spawn(async move {
             let called = self.journal.is_some();
-            let (function, took, init, reason) =
-                (self.function.clone(), self.took, self.init, self.reason.clone());
-            let lines = self.lines().await;
+            let lines = finish(self.journal).await;
             tracing::info!(
                 target: log::CALL,
                 what,
                 status,
-                function,
-                ms = took.as_secs_f64() * 1000.0,
-                cold_ms = init.map(|init| init.as_secs_f64() * 1000.0),
+                function = self.function,
+                ms = self.took.as_secs_f64() * 1000.0,
+                cold_ms = self.init.map(|init| init.as_secs_f64() * 1000.0),
                 called,
-                reason,
+                reason = self.reason,
                 lines = lines.join("\n"),
             );
         });
+    }
+}
+
+async fn finish(journal: Option<Entry>) -> Vec<String> {
+    match journal {
+        Some(journal) => journal.finish().await,
+        None => Vec::new(),
     }
 }

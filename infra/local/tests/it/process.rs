@@ -91,6 +91,17 @@ async fn what_is_wrong_is_one_clear_sentence() {
     command.env("MONGODB_URI", "mongodb://somebody:secret@127.0.0.1:1/?directConnection=true");
     let sentence = fails(command).await;
     assert!(sentence.contains("MONGODB_URI") && !sentence.contains("secret"), "{sentence}");
+    let sentence = fails(with_database(data.path(), &["--parameter", "ChatKeyArn=sk-secret"])).await;
+    assert!(
+        sentence.contains("environment variable CHAT_KEY") && !sentence.contains("sk-secret"),
+        "{sentence}"
+    );
+    let mut command = with_database(data.path(), &[]);
+    command.env("AUTH_SECRET", "s3cret");
+    let sentence = fails(command).await;
+    assert!(sentence.contains("AUTH_SECRET") && !sentence.contains("s3cret"), "{sentence}");
+    let sentence = fails(program(data.path(), &["--expose"])).await;
+    assert!(sentence.contains("--port"), "{sentence}");
 }
 
 #[tokio::test]
