@@ -140,8 +140,14 @@ impl Board {
 
     /// The same, with a parameter of the template.
     pub async fn start_with_parameter(name: &str, value: &str) -> Self {
+        Self::start_with_parameters(&[(name, value)]).await
+    }
+
+    /// The same, with several.
+    pub async fn start_with_parameters(parameters: &[(&str, &str)]) -> Self {
         Self::start_with(|config| {
-            config.parameters.insert(name.to_owned(), value.to_owned());
+            let given = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            config.parameters.extend(given);
         })
         .await
     }

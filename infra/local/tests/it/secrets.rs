@@ -80,12 +80,7 @@ async fn a_text_that_cannot_be_used_changes_nothing_where_there_was_a_good_one()
 
 #[tokio::test]
 async fn the_database_is_where_the_newest_connection_string_says() {
-    let board = Board::start_with(|config| {
-        for (name, value) in ONE_FORGETFUL_PROCESS {
-            config.parameters.insert(name.to_owned(), value.to_owned());
-        }
-    })
-    .await;
+    let board = Board::start_with_parameters(&ONE_FORGETFUL_PROCESS).await;
     until(&board, "", 200).await;
     board.rotate(MONGODB_URI, "mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=100");
     until(&board, "", 503).await;
