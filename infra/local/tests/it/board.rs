@@ -1,7 +1,8 @@
 //! A stack of one's own for each test, and an HTTP client of it.
 
 use std::{
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
     sync::{OnceLock, mpsc},
     time::Duration,
 };
@@ -97,7 +98,7 @@ pub fn project() -> &'static Path {
 }
 
 /// Where a fetched `mongod` is kept between runs, the same as for `cargo run`.
-pub fn tools() -> std::path::PathBuf {
+pub fn tools() -> PathBuf {
     project().join(".local")
 }
 
@@ -111,15 +112,32 @@ pub fn mongodb_server() -> &'static str {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let data = TempDir::new().unwrap();
+                let (data, _lock) = database_directory();
                 let uri = std::env::var("MONGODB_URI").ok();
-                let server = mongod::Database::open(uri, data.path(), &tools(), None).await.unwrap();
+                let server = mongod::Database::open(uri, &data, &tools(), None).await.unwrap();
                 send.send(server.uri().to_owned()).unwrap();
                 std::future::pending::<()>().await;
             });
         });
         receive.recv().expect("no database")
     })
+}
+
+/// An empty directory for that server, this process's for as long as the lock lives. Nobody is left to remove it when the
+/// process ends, and so the next run takes it over instead of a new one: it is hundreds of megabytes.
+fn database_directory() -> (PathBuf, File) {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    (0..)
+        .find_map(|number| {
+            let lock = File::create(all.join(format!("database-{number}.lock"))).unwrap();
+            lock.try_lock().ok()?;
+            let data = all.join(format!("database-{number}"));
+            if data.exists() {
+                std::fs::remove_dir_all(&data).unwrap();
+            }
+            Some((data, lock))
+        })
+        .expect("numbers without end")
 }
 
 /// The functions are built once for the whole test process.
