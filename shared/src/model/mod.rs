@@ -16,6 +16,7 @@ mod timestamp;
 mod update;
 mod value;
 mod video;
+mod vocabulary;
 mod workspace;
 
 pub use describe::describe;
@@ -34,4 +35,5 @@ pub use timestamp::Timestamp;
 pub use update::{FieldUpdates, UpdatePath};
 pub use value::LeafValue;
 pub use video::{GenerationId, MotionParams, Video, VideoStatus};
+pub use vocabulary::{Phrase, phrase, vocabulary};
 pub use workspace::{Created, OrderIndex, ParseWorkspaceIdError, Workspace, WorkspaceId};
