@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::faults::{Chance, FAULTS};
+use crate::simulation::Protocol;
 
 /// Motionboard's cloud on this machine: REST and WebSocket on one port, from template.yaml.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ pub struct Args {
     /// How long a simulated video takes.
     #[arg(long, value_name = "N", default_value = "8", value_parser = seconds)]
     pub video_seconds: Duration,
+    /// The video vendor whose protocol the simulation speaks; without it, a plain one.
+    #[arg(long, value_name = "NAME")]
+    pub vendor: Option<Protocol>,
     /// Something that goes wrong, always or with a probability; may be repeated.
     #[arg(long = "fault", value_name = "NAME[:PROBABILITY]")]
     pub faults: Vec<Chance>,
@@ -78,7 +82,12 @@ mod tests {
         ]);
         let args = args.unwrap();
         assert_eq!(args.parameters, [("A".to_owned(), "b=c".to_owned()), ("D".to_owned(), String::new())]);
-        assert_eq!(args.video_seconds, Duration::from_millis(500));
+        assert_eq!((args.video_seconds, args.vendor), (Duration::from_millis(500), None));
+        assert_eq!(
+            Args::try_parse_from(["local", "--vendor", "kling"]).unwrap().vendor,
+            Some(Protocol::Kling)
+        );
+        assert!(Args::try_parse_from(["local", "--vendor", "plain"]).is_err());
         assert!(Args::try_parse_from(["local", "--parameter", "A"]).is_err());
     }
 }

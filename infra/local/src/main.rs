@@ -33,6 +33,7 @@ async fn run(args: Args) -> Result<()> {
         profile: if args.release { Profile::Release } else { Profile::Dev },
         parameters: args.parameters.into_iter().collect(),
         video_duration: args.video_seconds,
+        vendor: args.vendor,
         faults: args.faults,
         seed: args.seed,
         mongodb_uri: secret(MONGODB_URI),

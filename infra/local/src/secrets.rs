@@ -22,13 +22,15 @@ use crate::template::{ACCOUNT_ID, REGION};
 pub const NAMES: [(&str, &str); 4] = [
     (MONGODB_URI, "MongoUriArn"),
     (AUTH_SECRET, "AuthSecretArn"),
-    ("VIDEO_VENDOR_KEY", "VideoVendorKeyArn"),
+    (VIDEO_VENDOR_KEY, "VideoVendorKeyArn"),
     ("CHAT_KEY", "ChatKeyArn"),
 ];
 /// The connection string of the database, which is the stack's own where nobody gives one.
 pub const MONGODB_URI: &str = "MONGODB_URI";
 /// Signs tokens and addresses.
 pub const AUTH_SECRET: &str = "AUTH_SECRET";
+/// The key of the video vendor.
+pub const VIDEO_VENDOR_KEY: &str = "VIDEO_VENDOR_KEY";
 /// As functions want each secret in `AUTH_SECRET` to be.
 pub const MIN_AUTH_SECRET_BYTES: usize = 32;
 /// The header that says which operation is wanted.

@@ -20,12 +20,12 @@ use crate::gateway::management;
 use crate::gateway::websocket::{Connections, WebSocketGateway};
 use crate::lambda::{Binaries, Endpoints, Functions, Profile};
 use crate::mongod::Database;
+use crate::parameters::{self, CHAT};
 use crate::process::Spawner;
 use crate::schedule::Schedule;
 use crate::secrets::{AUTH_SECRET, MIN_AUTH_SECRET_BYTES, MONGODB_URI, Secrets};
 use crate::server::{Listener, Server};
-use crate::simulation::chat;
-use crate::simulation::vendor::Vendor;
+use crate::simulation::{self, Protocol, Vendor, chat};
 use crate::states::Machines;
 use crate::template::Blueprint;
 use crate::{reference, s3, secrets, services};
@@ -33,27 +33,10 @@ use crate::{reference, s3, secrets, services};
 /// How long the `$disconnect` of open connections may take when the stack stops.
 const DISCONNECT_LIMIT: Duration = Duration::from_secs(3);
 
-/// Where on the internal port the simulated vendors are.
-const VENDOR: &str = "/simulation/vendor";
-const CHAT: &str = "/simulation/chat";
 /// The fixed ports of an exposed stack, counted from the public one: the internal port, that of S3, and that of the database.
 const EXPOSED_SERVICES: u16 = 1;
 pub(crate) const EXPOSED_S3: u16 = 2;
 pub(crate) const EXPOSED_DATABASE: u16 = 3;
-/// The parameter that says who is let in, and what it says where that is everybody. A deployment must say it by itself.
-const AUTHENTICATION: &str = "Authentication";
-const OFF: &str = "off";
-/// The bounds of owners, lifted: where nobody is asked who he is, on a laptop, where nothing costs anything, all who measure and
-/// try would be one owner who has had enough.
-const LIFTED: [(&str, &str); 7] = [
-    ("GenerationsAtOnce", "999999999"),
-    ("GenerationsPerDay", "999999999"),
-    ("SuggestionsPerMinute", "999999999"),
-    ("UploadsPerHour", "999999999"),
-    ("BytesPerOwner", "999999999999999999"),
-    ("ConnectionsPerOwner", "999999999"),
-    ("FramesPerSecond", "999999999"),
-];
 
 /// What can be chosen; contract §5.
 #[derive(Debug, Clone)]
@@ -72,6 +55,9 @@ pub struct Config {
     pub parameters: BTreeMap<String, String>,
     /// How long a simulated generation takes.
     pub video_duration: Duration,
+    /// The real video vendor whose simulation takes its place, with the key that this one lets in; else it is the plain one,
+    /// where the parameter `VideoVendor` names no real one.
+    pub vendor: Option<Protocol>,
     /// A database to use instead of the stack's own.
     pub mongodb_uri: Option<String>,
     /// Texts of secrets, by the environment variables of [`secrets::NAMES`].
@@ -100,6 +86,7 @@ impl Config {
             profile: Profile::Dev,
             parameters: BTreeMap::new(),
             video_duration: Duration::from_secs(8),
+            vendor: None,
             mongodb_uri: None,
             secrets: BTreeMap::new(),
             expose: false,
@@ -152,8 +139,9 @@ impl Stack {
         }
         let public = Listener::bind(config.port).await?;
         let internal = Listener::bind_inside(config.expose.then(|| config.port + EXPOSED_SERVICES)).await?;
-        let given = parameters(&config, &blueprint, &internal.url());
-        let lets_in_everybody = given.get(AUTHENTICATION).is_some_and(|who| who == OFF);
+        let mut texts = parameters::secret_texts(&config);
+        let given = parameters::parameters(&config, &blueprint, &texts, &internal.url());
+        let lets_in_everybody = parameters::let_in_everybody(&given);
         let template = blueprint.resolve(&given)?;
         let machines = services::state_machines(&template)?;
         let planned = services::schedules(&template)?;
@@ -165,7 +153,6 @@ impl Stack {
             None => Binaries::build(&blueprint, config.profile).await?,
         };
         let database = services::open_database(&config, &blueprint).await?;
-        let mut texts = config.secrets.clone();
         if let Some(database) = &database {
             texts.insert(MONGODB_URI.to_owned(), database.uri().to_owned());
         }
@@ -202,7 +189,7 @@ impl Stack {
             .router()
             .merge(machines.router())
             .merge(management::router(stage, connections.clone(), faults.clone()))
-            .nest(VENDOR, vendor.router())
+            .merge(simulation::router(&vendor))
             .nest(CHAT, chat::router());
         let inside = secrets.before(inside);
         let door = FrontDoor { http, websocket: websocket.clone() };
@@ -315,33 +302,6 @@ fn check_secrets(config: &Config) -> Result<()> {
         "{AUTH_SECRET} must have at least {MIN_AUTH_SECRET_BYTES} characters, and so must each line of it where there are several"
     );
     Ok(())
-}
-
-/// The parameters that the local stack gives where the user gave nothing: addresses that only it knows, and leave for whoever
-/// reaches this machine's own port.
-fn parameters(config: &Config, blueprint: &Blueprint, internal_url: &str) -> BTreeMap<String, String> {
-    let mut parameters = config.parameters.clone();
-    for (variable, name) in secrets::NAMES {
-        let is_there = variable == MONGODB_URI || config.secrets.contains_key(variable);
-        if is_there && blueprint.has_parameter(name) {
-            parameters.insert(name.to_owned(), secrets::arn(variable));
-        }
-    }
-    for (name, value) in
-        [("VideoVendorUrl", format!("{internal_url}{VENDOR}")), ("ChatUrl", format!("{internal_url}{CHAT}"))]
-    {
-        let is_empty = blueprint.value(name, &parameters).is_none_or(|value| value.is_empty());
-        if blueprint.has_parameter(name) && is_empty {
-            parameters.insert(name.to_owned(), value);
-        }
-    }
-    if blueprint.has_parameter(AUTHENTICATION) && !parameters.contains_key(AUTHENTICATION) {
-        parameters.insert(AUTHENTICATION.to_owned(), OFF.to_owned());
-        for (bound, value) in LIFTED.into_iter().filter(|(bound, _)| blueprint.has_parameter(bound)) {
-            parameters.entry(bound.to_owned()).or_insert_with(|| value.to_owned());
-        }
-    }
-    parameters
 }
 
 async fn enter(

@@ -16,6 +16,17 @@ use http_range_header::parse_range_header;
 /// ```
 const VIDEO: &[u8] = include_bytes!("video.mp4");
 
+/// All of it.
+pub(super) fn whole() -> &'static [u8] {
+    VIDEO
+}
+
+/// Its first box, `ftyp`: by what one tells that a file is a video.
+pub(super) fn head() -> &'static [u8] {
+    let size = VIDEO.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
+    VIDEO.get(..size as usize).unwrap_or_default()
+}
+
 /// Where a browser finds the video of a task.
 pub(super) fn address(public_base: &str, task: &str) -> String {
     format!("{public_base}/_local/videos/{task}.mp4")
