@@ -7,15 +7,17 @@ use axum::http::header::{CACHE_CONTROL, ETAG};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
     DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
+    ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::RwLock;
 
-/// Far above the product's 10 MB. An upload is held in memory, so there has to be a limit.
+/// Far above the product's 10 MB. An upload that is not in parts is held in memory, so there has to be a limit.
 const MAX_OBJECT_BYTES: usize = 64 << 20;
 
 pub(super) struct Objects {
@@ -67,6 +69,40 @@ impl S3 for Objects {
         request.input.body = Some(StreamingBlob::from(Body::from(body)));
         let _exclusive = self.lock.write().await;
         self.files.put_object(request).await
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.check(&request.input.bucket, &request.input.key)?;
+        self.files.create_multipart_upload(request).await
+    }
+
+    /// Without the lock: a part is a file of its own, which nobody sees before the upload is complete.
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        self.check(&request.input.bucket, &request.input.key)?;
+        self.files.upload_part(request).await
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.check(&request.input.bucket, &request.input.key)?;
+        let _exclusive = self.lock.write().await;
+        self.files.complete_multipart_upload(request).await
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.check(&request.input.bucket, &request.input.key)?;
+        self.files.abort_multipart_upload(request).await
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
