@@ -8,11 +8,11 @@
 //   name          what happens in it
 //   comment       (optional) for the reader
 //   input         the input of the execution
-//   answers       what the successive calls of the function come to, no more and no fewer of them: an object with
+//   answers       what the successive calls of the functions come to, no more and no fewer of them: an object with
 //                 `error` and `cause` is a failure, `{"hangs": true}` a call that is never answered, and every other
 //                 object the payload of an answer; `times` in any of them repeats it, and is no part of the payload
 //   states        the names of the states entered, in order; a retry does not enter its state again
-//   seconds       what the execution takes if the function takes no time: waits, delays before retries, timeouts
+//   seconds       what the execution takes if the functions take no time: waits, delays before retries, timeouts
 //   last_payload  the payload of the last call; absent if there is none
 //   outcome       SUCCEEDED or FAILED
 //   output        of the execution, if it has succeeded
@@ -26,7 +26,10 @@ import { mock } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const FUNCTION = 'arn:aws:lambda:us-east-1:123456789012:function:poll-video';
+const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:';
+const SUBSTITUTIONS = { PollVideoFunctionArn: `${ARN}poll-video`, KeepVideoFunctionArn: `${ARN}keep-video` };
+// Which of them each task calls.
+const CALLED = { Poll: `${ARN}poll-video`, Keep: `${ARN}keep-video`, GiveUp: `${ARN}poll-video` };
 // No scenario comes near these: an execution that does goes round in circles, and is aborted.
 const MOST_EVENTS = 10_000;
 const MOST_SECONDS = 86_400;
@@ -41,7 +44,7 @@ Promise.withResolvers ??= () => {
 const sibling = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 function readDefinition(path) {
-  const text = readFileSync(path, 'utf8').replaceAll('${PollVideoFunctionArn}', FUNCTION);
+  const text = readFileSync(path, 'utf8').replace(/\$\{(\w+)\}/g, (whole, name) => SUBSTITUTIONS[name] ?? whole);
   const unknown = text.match(/\$\{[^}]*\}?/);
   if (unknown) throw new Error(`${path}: no substitution for ${unknown[0]}`);
   return JSON.parse(text);
@@ -57,12 +60,12 @@ function transitions(definition) {
   return Object.entries(definition.States).flatMap(([name, state]) => targets(state).map((to) => `${name} > ${to}`));
 }
 
-// What poll-video does in a scenario, and a record of how it was called.
-function pollVideo(answers) {
+// What the functions do in a scenario, as the handler of each task, and a record of how they were called.
+function functions(tasks, answers) {
   const left = answers.flatMap(({ times = 1, ...answer }) => Array(times).fill(answer));
   const calls = [];
-  const handler = async ({ FunctionName, Payload, ...rest }) => {
-    deepStrictEqual({ FunctionName, rest }, { FunctionName: FUNCTION, rest: {} });
+  const handler = (task) => async ({ FunctionName, Payload, ...rest }) => {
+    deepStrictEqual({ task, FunctionName, rest }, { task, FunctionName: CALLED[task], rest: {} });
     calls.push(Payload);
     const answer = left.shift() ?? { error: 'NoAnswerLeft', cause: 'the scenario has no more answers' };
     if (answer.hangs) return new Promise(() => {});
@@ -70,12 +73,11 @@ function pollVideo(answers) {
     // The library hands this on as it is; on AWS it is lambda:invoke that wraps the answer.
     return { ExecutedVersion: '$LATEST', Payload: answer, StatusCode: 200 };
   };
-  return { handler, calls };
+  return { handlers: Object.fromEntries(tasks.map((task) => [task, handler(task)])), calls };
 }
 
 async function run(machine, tasks, { input, answers }) {
-  const { handler, calls } = pollVideo(answers);
-  const taskResourceLocalHandlers = Object.fromEntries(tasks.map((name) => [name, handler]));
+  const { handlers: taskResourceLocalHandlers, calls } = functions(tasks, answers);
   // The clock is mocked instead of the library's overrides of waits and delays: those would skip the very fields that
   // say how long, and whether SecondsPath finds anything.
   mock.timers.enable({ apis: ['setTimeout'] });

@@ -29,6 +29,7 @@ def replace(old, new):
 
 
 API, SOCKET, BUCKET = (f"Resources/{name}/Properties" for name in ("HttpApi", "WebSocketApi", "ImagesBucket"))
+STATES = "Definition/States"  # of the state machine
 MACHINE, EVENT = "Resources/VideoPollingStateMachine/Properties", f"{function('SweepStale')}/Events/EveryMinute/Properties"
 ROUTE_RESPONSE = "Resources/WebSocketApiDefaultRouteResponse"
 REST_LOG, SOCKET_LOG = f"{API}/AccessLogSettings/Format", f"{SOCKET}/AccessLogSettings/Fn::If/1/Format"
@@ -73,14 +74,28 @@ MUTATIONS = {
         (f"{EVENT}/FlexibleTimeWindow", {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}),
         (f"{function('SweepStale')}/Events", DELETE),
     ],
-    "the_state_machine_polls_with_poll_video": [
+    "every_task_of_the_state_machine_calls_its_function": [
         (f"{MACHINE}/DefinitionSubstitutions/PollVideoFunctionArn/Fn::GetAtt/0", "SweepStaleFunction"),
+        (f"{MACHINE}/DefinitionSubstitutions/KeepVideoFunctionArn/Fn::GetAtt/0", "PollVideoFunction"),
+        (f"{MACHINE}/DefinitionSubstitutions/KeepVideoFunctionArn", DELETE),
         (f"{MACHINE}/DefinitionSubstitutions", {"PollFunctionArn": {"Fn::GetAtt": ["PollVideoFunction", "Arn"]}}),
+        (f"{STATES}/Keep/Parameters/FunctionName", "${PollVideoFunctionArn}"),
+        (f"{STATES}/Keep/Parameters/FunctionName", "keep-video"),
+        (f"{STATES}/GiveUp/Parameters/Payload.$", "$.failure"),
+        (f"{STATES}/Keep/Resource", "arn:aws:states:::lambda:invoke.waitForTaskToken"),
+        (f"{STATES}/Another", {"Type": "Task", "Parameters": {"FunctionName": "${PollVideoFunctionArn}"}}),
+        (f"{STATES}/Keep", DELETE),
     ],
     "every_function_ends_before_nobody_waits_for_it": [
         ("Globals/Function/Timeout", 29),
         (f"{function('SweepStale')}/Timeout", 60),
         (f"{function('WsMessage')}/Timeout", 30),
+        (f"{function('GetVideo')}/Timeout", 29),
+        (f"{function('PollVideo')}/Timeout", 60),
+        (f"{function('KeepVideo')}/Timeout", 901),
+        (f"{STATES}/Keep/TimeoutSeconds", 900),
+        (f"{STATES}/Keep/TimeoutSeconds", DELETE),
+        (f"{STATES}/GiveUp/TimeoutSeconds", 28),
     ],
     "every_function_runs_on_the_same_and_is_logged_and_traced": [
         ("Globals/Function/MemorySize", DELETE),
@@ -126,10 +141,16 @@ MUTATIONS = {
         (DASHBOARD, replace('"Latency"', '"Latencies"')),
         (DASHBOARD, replace('"VendorTime"', '"VendorTimes"')),
     ],
-    "every_metric_of_ours_is_looked_at": [(DASHBOARD, replace('"ColdStarts"', '"Conflicts"'))],
+    "every_metric_of_ours_is_looked_at": [
+        (DASHBOARD, replace('"ColdStarts"', '"Conflicts"')),
+        (DASHBOARD, replace('"KeepTime"', '"VendorTime"')),
+    ],
     "no_function_fails_or_is_throttled_unheard": [
-        ("Resources/FunctionErrorsAlarm/Properties/Metrics/10", DELETE),
-        (f"{metric('FunctionThrottles', 10)}/Dimensions/0/Value/Ref", "PollVideoFunction"),
+        ("Resources/FunctionErrorsAlarm/Properties/Metrics/7", DELETE),
+        ("Resources/VideoFunctionErrorsAlarm/Properties/Metrics/5", DELETE),
+        (f"{metric('VideoFunctionThrottles', 3)}/Dimensions/0/Value/Ref", "PollVideoFunction"),
+        (f"{metric('FunctionThrottles', 7)}/Dimensions/0/Value/Ref", "GetVideoFunction"),
+        ("Resources/VideoFunctionThrottlesAlarm", DELETE),
         ("Resources/AnotherFunction", {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "x"}}),
     ],
     "every_alarm_can_go_off_and_be_heard": [
@@ -138,8 +159,23 @@ MUTATIONS = {
         ("Resources/SweeperAlarm/Properties/AlarmActions", [{"Ref": "AlarmTopicArn"}]),
         ("Resources/SweeperAlarm/Properties/ActionsEnabled", False),
         ("Resources/ExecutionsAlarm/Properties/Metrics/1/ReturnData", True),
-        ("Resources/FunctionErrorsAlarm/Properties/Metrics/11", {"Id": "f10", "ReturnData": False, "MetricStat": {}}),
+        ("Resources/FunctionErrorsAlarm/Properties/Metrics", lambda metrics: metrics + metrics[1:5]),
         ("Conditions/HasAlarmTopic", {"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}),
+    ],
+    "somebody_is_told_of_the_first_refusal_that_only_he_can_mend": [
+        ("Resources/VendorAccountAlarm", DELETE),
+        ("Resources/VendorAccountAlarm/Properties/MetricName", "VendorErrors"),
+        ("Resources/VendorAccountAlarm/Properties/Statistic", "Average"),
+        ("Resources/VendorAccountAlarm/Properties/Threshold", 3),
+        ("Resources/VendorAccountAlarm/Properties/ComparisonOperator", "GreaterThanThreshold"),
+        ("Resources/VendorAccountAlarm/Properties/EvaluationPeriods", 2),
+        ("Resources/VendorAccountAlarm/Properties/Period", 3600),
+        ("Resources/VendorAccountAlarm/Properties/TreatMissingData", "breaching"),
+    ],
+    "the_dashboard_has_neither_gaps_nor_overlaps": [
+        (DASHBOARD, replace('"x": 12, "y": 12, "width": 6', '"x": 12, "y": 12, "width": 8')),
+        (DASHBOARD, replace('"x": 18, "y": 12, "width": 6', '"x": 18, "y": 12, "width": 5')),
+        (DASHBOARD, replace('"x": 0, "y": 18', '"x": 0, "y": 12')),
     ],
     "the_dashboard_asks_for_logs_that_exist": [(DASHBOARD, replace("${FunctionLogs}", "/aws/lambda/motionboard"))],
     "pictures_are_kept_and_not_public": [
@@ -191,6 +227,11 @@ MUTATIONS = {
         (f"{statement('UploadImage', 4)}/Effect", "Deny"),
         (f"{statement('UploadImage', 4)}/NotAction", "s3:DeleteObject"),
         ("Resources/PollVideoRole/Properties/Policies/1", {"PolicyName": "more", "PolicyDocument": {"Statement": ALLOW}}),
+        (statement("PollVideo", 3), DELETE),
+        (f"{statement('GetVideo', 3)}/Resource/Fn::Sub", replace("/videos/*", "/*")),
+        (f"{statement('KeepVideo', 5)}/Resource/Fn::Sub", replace("/videos/*", "/*")),
+        (f"{statement('KeepVideo', 5)}/Action/4", "s3:PutObjectAcl"),
+        (f"{statement('KeepVideo', 5)}/Action/2", DELETE),
         ("Resources/ExtraRole", ROLE),
         (f"{function('GetUpload')}/Role", DELETE),
     ],
@@ -202,6 +243,13 @@ MUTATIONS = {
     "rights_are_given_by_roles_alone": [
         ("Resources/UploadImageRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
         ("Resources/Extra", {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [{"Ref": "UploadImageRole"}]}}),
+    ],
+    "the_state_machine_may_invoke_what_its_tasks_call_and_nothing_else": [
+        (f"{statement('VideoPolling', 0)}/Resource/1", DELETE),
+        (f"{statement('VideoPolling', 0)}/Resource/2", {"Fn::GetAtt": ["SweepStaleFunction", "Arn"]}),
+        (f"{statement('VideoPolling', 0)}/Action", "lambda:*"),
+        (f"{STATES}/Keep", DELETE),
+        (f"{MACHINE}/Role/Fn::GetAtt/0", "PollVideoRole"),
     ],
     "only_the_service_that_uses_a_role_may_take_it_on": [
         ("Resources/GetUploadRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}),
@@ -219,6 +267,8 @@ MUTATIONS = {
         (f"{function('PollVideo')}/Environment/Variables/WEBSOCKET_API_URL", DELETE),
         (statement("SweepStale", 3), DELETE),
         (statement("ListWorkspaces", 9), ALLOW),
+        (f"{function('KeepVideo')}/Environment/Variables/IMAGES_BUCKET", DELETE),
+        (f"{function('KeepVideo')}/Environment/Variables/VIDEO_VENDOR_KEY_ARN", {"Ref": "VideoVendorKeyArn"}),
     ],
     "the_bucket_is_only_for_tls": [
         ("Resources/ImagesBucketPolicy/Properties/PolicyDocument/Statement/0/Condition/Bool/aws:SecureTransport", "true"),
@@ -253,6 +303,18 @@ MUTATIONS = {
         ("Parameters/LogRetentionDays/Default", "31"),
         ("Parameters/TokenOwnerClaim/Default", ""),
         ("Parameters/MaxImageRatio/Default", "2.5 "),
+    ],
+    "what_functions_could_not_start_with_is_refused": [
+        ("Parameters/VideoVendor/AllowedValues/4", "veo"),
+        ("Parameters/VideoVendor/AllowedValues/3", DELETE),
+        ("Parameters/VideoOptions/AllowedPattern", ".*"),
+        ("Parameters/VideoOptions/AllowedPattern", "\\{.*"),
+        ("Parameters/VideoOptions/AllowedPattern", "\\{[^{}]*\\}"),
+        ("Parameters/VideoOptions/AllowedPattern", "[{\\[].*[}\\]]"),
+        ("Parameters/VideoModel/AllowedPattern", ".*"),
+        ("Parameters/VideoModel/AllowedPattern", "[A-Za-z0-9_-]{0,128}"),
+        ("Parameters/KeepVideos/AllowedValues", DELETE),
+        ("Parameters/KeepVideos/AllowedValues/2", "true"),
     ],
     "who_is_let_in_has_to_be_said": [("Parameters/Authentication/Default", "off")],
     "secrets_are_named_and_never_given": [

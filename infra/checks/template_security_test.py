@@ -32,6 +32,24 @@ FREE = {
     "ChatModel": "whatever the vendor calls its models",
 }
 
+# The vendors whose protocols the functions speak.
+VENDORS_RS = ROOT / "shared/src/service/video_vendor/mod.rs"
+VENDORS = set(re.findall(r'"(\w+)" => Box::new\(', VENDORS_RS.read_text()))
+# Of parameters that functions read at their start, and would not start with if they could not: what is taken, and what is not.
+READ_AT_START = {
+    "VideoVendor": (VENDORS, ["", "Ark", "seedance", "plain,ark"]),
+    # Its last is what a shell or `samconfig.toml` leaves of an object in the wrong quotes.
+    "VideoOptions": (
+        ["{}", '{"resolution":"1080p","duration":5}', '{"a": {"b": [1, {"c": null}]}}'],
+        ["", "null", "[]", '"{}"', "resolution=1080p", '["resolution"]', '{"resolution":"1080p"', "{"],
+    ),
+    "VideoModel": (
+        ["", "doubao-seedance-1-0-pro-250528", "ep-20250101000000-abcde", "kling-v2-1", "gen4_turbo", "org/model:1.0"],
+        [" ", "gen4 turbo", '"gen4_turbo"', "模型", "a" * 129],
+    ),
+    "KeepVideos": (["on", "off"], ["", "On", "true", "false", "yes"]),
+}
+
 SECRETS = {"MongoUriArn", "AuthSecretArn", "VideoVendorKeyArn", "ChatKeyArn"}
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:motionboard/mongodb-AbCdEf"
 NO_ARNS = [
@@ -83,6 +101,12 @@ class SecurityTest(TemplateCase):
         elsewhere = {name for name, r in self.t.resources.items() if r["Type"].startswith("AWS::IAM::") and r["Type"] != ROLE}
         self.assertEqual(elsewhere, set())
         self.assertEqual({name for name, role in self.t.all(ROLE).items() if "ManagedPolicyArns" in role}, set())
+
+    def test_the_state_machine_may_invoke_what_its_tasks_call_and_nothing_else(self):
+        role = self.t.target(self.t.only(STATE_MACHINE)[1]["RoleArn"], ROLE)
+        invoked = [r for r in self.rights(self.t.resources[role]["Properties"]) if r.startswith("lambda:")]
+        called = {function for _, _, function in self.t.tasks()}
+        self.assertEqual(sorted(invoked), sorted(f"lambda:InvokeFunction on ${{{function}.Arn}}" for function in called))
 
     def test_only_the_service_that_uses_a_role_may_take_it_on(self):
         users = {text(f["Role"]): "lambda.amazonaws.com" for f in self.t.all(FUNCTION).values()}
@@ -167,6 +191,14 @@ class SecurityTest(TemplateCase):
     def test_every_default_is_accepted(self):
         defaults = {name: parameter["Default"] for name, parameter in self.t.parameters.items() if "Default" in parameter}
         self.assertEqual({name: d for name, d in defaults.items() if not self.t.accepts(name, str(d))}, {})
+
+    def test_what_functions_could_not_start_with_is_refused(self):
+        self.assertTrue(VENDORS, f"{VENDORS_RS} names none")
+        for name, (good, bad) in READ_AT_START.items():
+            with self.subTest(name):
+                self.assertEqual([value for value in good if not self.t.accepts(name, value)], [])
+                self.assertEqual([value for value in bad if self.t.accepts(name, value)], [])
+        self.assertEqual(set(self.t.parameters["VideoVendor"]["AllowedValues"]), VENDORS)
 
     def test_who_is_let_in_has_to_be_said(self):
         self.assertNotIn("Default", self.t.parameters["Authentication"])

@@ -24,11 +24,16 @@ REST = {
     "GET /api/workspaces": "ListWorkspacesFunction",
     "POST /api/upload/image": "UploadImageFunction",
     "GET /api/uploads/{filename}": "GetUploadFunction",
+    "GET /api/videos/{filename}": "GetVideoFunction",
     "POST /api/generate/video": "GenerateVideoFunction",
     "POST /api/ai/suggest": "SuggestParamsFunction",
 }
 WEBSOCKET = {"$connect": "WsConnectFunction", "$default": "WsMessageFunction", "$disconnect": "WsDisconnectFunction"}
-BEHIND_THE_APIS = {"PollVideoFunction", "SweepStaleFunction"}
+# What each task of the state machine calls.
+TASKS = {"Poll": "PollVideoFunction", "Keep": "KeepVideoFunction", "GiveUp": "PollVideoFunction"}
+BEHIND_THE_APIS = {*TASKS.values(), "SweepStaleFunction"}
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LONGEST_TIMEOUT = 900
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTIONS = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -108,12 +113,15 @@ class TemplateTest(TemplateCase):
         self.assertEqual(schedule.get("State", "ENABLED"), "ENABLED")
         self.assertEqual(self.t.target(schedule["Target"]["Arn"], FUNCTION), "SweepStaleFunction")
 
-    def test_the_state_machine_polls_with_poll_video(self):
-        name, machine = self.t.only(STATE_MACHINE)
-        definition = self.t.source["Resources"][name]["Properties"]["DefinitionUri"]
-        substitutions = {key: text(value) for key, value in machine["DefinitionSubstitutions"].items()}
-        self.assertEqual(set(names_in((ROOT / definition).read_text())), substitutions.keys())
-        self.assertEqual(substitutions, {"PollVideoFunctionArn": "${PollVideoFunction.Arn}"})
+    def test_every_task_of_the_state_machine_calls_its_function(self):
+        _, machine = self.t.only(STATE_MACHINE)
+        self.assertEqual(set(names_in(json.dumps(self.t.definition))), machine["DefinitionSubstitutions"].keys())
+        self.assertEqual({name: function for name, _, function in self.t.tasks()}, TASKS)
+        for name, state, _ in self.t.tasks():
+            with self.subTest(name):
+                self.assertEqual(state.get("Resource"), "arn:aws:states:::lambda:invoke")
+                # All that is known, a failure included.
+                self.assertEqual(state["Parameters"].get("Payload.$"), "$")
 
     # ------------------------------------------------------------ functions and logs
 
@@ -121,8 +129,13 @@ class TemplateTest(TemplateCase):
         functions = self.t.all(FUNCTION)
         self.assertEqual(functions.keys(), {*REST.values(), *WEBSOCKET.values(), *BEHIND_THE_APIS})
         # API Gateway waits 29 s for the answer to a frame and 30 s to a request. The sweeper ends before the next one begins.
-        longest = {name: 60 if name == "SweepStaleFunction" else 29 for name in functions}
-        self.assertEqual({name: f["Timeout"] for name, f in functions.items() if f["Timeout"] >= longest[name]}, {})
+        waits = dict.fromkeys(functions, 29) | {"SweepStaleFunction": 60}
+        # A state that gave up first would call the function again while the first call still runs.
+        for called in TASKS.values():
+            states = [state.get("TimeoutSeconds", 0) for _, state, function in self.t.tasks() if function == called]
+            waits[called] = min(states, default=0)
+        self.assertEqual({name: f["Timeout"] for name, f in functions.items() if f["Timeout"] >= waits[name]}, {})
+        self.assertEqual({name for name, f in functions.items() if f["Timeout"] > LONGEST_TIMEOUT}, set(), "Lambda takes no more")
 
     def test_every_function_runs_on_the_same_and_is_logged_and_traced(self):
         for name, function in self.t.all(FUNCTION).items():
@@ -215,8 +228,17 @@ class TemplateTest(TemplateCase):
     def test_no_function_fails_or_is_throttled_unheard(self):
         for watched in ("Errors", "Throttles"):
             with self.subTest(watched):
-                heard = {d["FunctionName"] for _, n, metric, d in self.alarm_metrics() if (n, metric) == ("AWS/Lambda", watched)}
-                self.assertEqual(heard, {f"${{{name}}}" for name in self.t.all(FUNCTION)})
+                heard = [d["FunctionName"] for _, n, metric, d in self.alarm_metrics() if (n, metric) == ("AWS/Lambda", watched)]
+                self.assertCountEqual(heard, [f"${{{name}}}" for name in self.t.all(FUNCTION)], "each by one alarm")
+
+    def test_somebody_is_told_of_the_first_refusal_that_only_he_can_mend(self):
+        _, alarm = self.t.only(ALARM, MetricName="VendorAccountErrors")
+        wanted = {
+            "Namespace": "Motionboard", "Statistic": "Sum", "ComparisonOperator": "GreaterThanOrEqualToThreshold", "Threshold": 1,
+            "EvaluationPeriods": 1, "TreatMissingData": "notBreaching",
+        }
+        self.assertEqual({key: alarm.get(key) for key in wanted}, wanted)
+        self.assertLessEqual(alarm["Period"], 300)
 
     def test_every_alarm_can_go_off_and_be_heard(self):
         self.assertFalse(self.t.holds("HasAlarmTopic"))
@@ -232,6 +254,17 @@ class TemplateTest(TemplateCase):
                 if queries := alarm.get("Metrics"):
                     self.assertLessEqual(sum("MetricStat" in query for query in queries), 10, "CloudWatch takes no more")
                     self.assertEqual(sum(query.get("ReturnData", True) for query in queries), 1, "one is compared")
+
+    def test_the_dashboard_has_neither_gaps_nor_overlaps(self):
+        # CloudWatch's grid has 24 columns. Each widget begins where the one before ends, or in the next row.
+        x = y = height = 0
+        for widget in self.widgets():
+            if x == 24:
+                x, y = 0, y + height
+            height = widget["height"] if x == 0 else height
+            self.assertEqual([widget[where] for where in ("x", "y", "height")], [x, y, height], widget["properties"]["title"])
+            x += widget["width"]
+        self.assertEqual(x, 24)
 
     def test_the_dashboard_asks_for_logs_that_exist(self):
         queries = [widget["properties"]["query"] for widget in self.widgets() if widget["type"] == "log"]

@@ -1,4 +1,7 @@
-"""`template.yaml` as CloudFormation gets to see it: after the SAM translator, which needs neither a network nor an account."""
+"""`template.yaml` as CloudFormation gets to see it: after the SAM translator, which needs neither a network nor an account.
+
+The definition of its state machine comes with it, which the translator only passes on.
+"""
 
 import functools
 import json
@@ -16,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # CloudFormation hands a CommaDelimitedList to the translator as a list. Two, so that a list that became a text is noticed.
 ORIGINS = ["https://one.example", "https://two.example"]
 NO_VALUE = {"Ref": "AWS::NoValue"}
+DEFINITION = "Definition"  # the definition's place in the source, which is no section of a template
 logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it warns that nobody collects its own
 
 FUNCTION, PERMISSION, LOG_GROUP = "AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::Logs::LogGroup"
@@ -27,16 +31,20 @@ STATE_MACHINE, ALARM, DASHBOARD = "AWS::StepFunctions::StateMachine", "AWS::Clou
 @functools.cache
 def _source():
     # As JSON, since what YAML aliases share would otherwise be changed everywhere when it is changed in one place.
-    return json.dumps(yaml_parse((ROOT / "template.yaml").read_text()))
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    [machine] = [r for r in source["Resources"].values() if r["Type"] == "AWS::Serverless::StateMachine"]
+    definition = json.loads((ROOT / machine["Properties"]["DefinitionUri"]).read_text())
+    return json.dumps(source | {DEFINITION: definition})
 
 
 class Template:
-    """The template, changed by `change` before it is translated."""
+    """The template and the definition, changed by `change` before the template is translated."""
 
     def __init__(self, change=lambda source: None):
         self.source = json.loads(_source())
         change(self.source)
         self.is_changed = json.dumps(self.source) != _source()
+        self.definition = self.source.pop(DEFINITION)
         document = json.loads(json.dumps(self.source))
         for resource in document["Resources"].values():
             for local in {"CodeUri", "DefinitionUri"} & resource.get("Properties", {}).keys():
@@ -84,6 +92,15 @@ class Template:
         """The function that an integration of API Gateway invokes."""
         match = re.fullmatch(r"arn:.*:lambda:path/2015-03-31/functions/(\$\{\w+\.Arn\})/invocations", text(integration_uri))
         return match and self.target(match[1], FUNCTION)
+
+    def tasks(self):
+        """The state and its function of every task of the state machine."""
+        _, machine = self.only(STATE_MACHINE)
+        arns = {f"${{{name}}}": arn for name, arn in machine["DefinitionSubstitutions"].items()}
+        for name, state in self.definition["States"].items():
+            if state["Type"] == "Task":
+                called = state.get("Parameters", {}).get("FunctionName")
+                yield name, state, self.target(arns.get(called, called), FUNCTION)
 
     def holds(self, condition, **given):
         """Whether a condition holds with these parameters, and the defaults of all others."""

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use shared::{
     edge::{function::note, rest::RestError},
-    model::{Event, GenerationId, InvalidData, MotionParams, Timestamp, VideoStatus, describe},
+    model::{Event, GenerationId, ImageName, InvalidData, OwnerKey, Timestamp, VideoStatus, describe},
     service::{
+        bucket::StoreError,
         metrics::Metric,
         polling::Polled,
-        video_vendor::CreateTaskError,
+        video_vendor::{Order, Picture, PictureSource},
         workspaces::{
             claim::{Claim, NewGeneration},
             generation::{Idempotency, Outcome, Snapshot},
@@ -44,14 +45,15 @@ impl App {
     pub async fn generate(&self, request: GenerateRequest) -> Result<String, RestError> {
         let GenerateRequest { owner, workspace_id, image, .. } = &request;
         let key = owner.key();
-        let (snapshot, header, kept) = tokio::join!(
+        let (snapshot, picture, kept) = tokio::join!(
             self.workspaces.snapshot(owner, *workspace_id),
-            self.images.header(&key, image),
+            self.picture(&key, image),
             self.uploads.keep(&key, image),
         );
         let is_kept = kept?;
         let mut snapshot = snapshot?;
-        let mut header = Some(header);
+        let mut picture = Some(picture);
+        let mut checked = None;
         let give_up = Instant::now() + PATIENCE;
         let mut has_waited = false;
         loop {
@@ -71,12 +73,15 @@ impl App {
                     return Err(RestError::video_in_progress(current.video.task_id.as_deref()));
                 }
                 Earlier::Nothing | Earlier::Refused(_) => {
-                    if let Some(header) = header.take() {
-                        let header = header?.filter(|_| is_kept).ok_or_else(RestError::image_not_found)?;
-                        let header = header.ok_or_else(RestError::unsupported_file_type)?;
-                        self.bounds.check(&header, "image_url")?;
+                    if let Some(picture) = picture.take() {
+                        let picture = picture?.filter(|_| is_kept).ok_or_else(RestError::image_not_found)?;
+                        let picture = picture.ok_or_else(RestError::unsupported_file_type)?;
+                        self.bounds.check(&picture.header, "image_url")?;
+                        checked = Some(picture);
                     }
-                    let image_url = self.images.presign_get(&key, image, IMAGE_LIFE).await?;
+                    let picture = checked.as_ref().ok_or_else(RestError::image_not_found)?;
+                    let params = request.params.clone().or_form(&current.form_data);
+                    let order = self.vendor.order(picture, &params)?;
                     let generation = NewGeneration {
                         id: GenerationId::random(),
                         idempotency: request.idempotency.clone(),
@@ -86,10 +91,7 @@ impl App {
                     note("generation_id", &generation.id);
                     match self.workspaces.claim(owner, *workspace_id, &generation, self.limits).await? {
                         Claim::Claimed(claimed_at) => {
-                            let params = request.params.clone().or_form(&current.form_data);
-                            return self
-                                .ask_vendor(&request, generation.id, claimed_at, &image_url, &params)
-                                .await;
+                            return self.ask_vendor(&request, generation.id, claimed_at, order).await;
                         }
                         Claim::Exhausted(exhausted) => return Err(exhausted.into()),
                         // Another request was faster: what it did shows now.
@@ -101,24 +103,39 @@ impl App {
         }
     }
 
+    /// The picture as the vendor wants it: `None` where there is no such picture, `Some(None)` where what is there is none.
+    async fn picture(
+        &self,
+        key: &OwnerKey,
+        image: &ImageName,
+    ) -> Result<Option<Option<Picture>>, StoreError> {
+        if self.vendor.takes_bytes() {
+            let picture = |(header, bytes)| Picture { header, source: PictureSource::Bytes(bytes) };
+            return Ok(self.images.whole(key, image).await?.map(|whole| whole.map(picture)));
+        }
+        let (header, address) =
+            tokio::join!(self.images.header(key, image), self.images.presign_get(key, image, IMAGE_LIFE));
+        let source = PictureSource::Address(address?);
+        Ok(header?.map(|header| header.map(|header| Picture { header, source })))
+    }
+
     async fn ask_vendor(
         &self,
         request: &GenerateRequest,
         generation: GenerationId,
         claimed_at: Timestamp,
-        image_url: &str,
-        params: &MotionParams,
+        order: Order,
     ) -> Result<String, RestError> {
         let (created, ()) = tokio::join!(
-            self.vendor.create_task(&generation, image_url, params),
+            self.vendor.create_task(&generation, order),
             self.tell(request, VideoStatus::Generating, None, claimed_at),
         );
         match created {
             Ok(task_id) => self.accepted(request, generation, claimed_at, task_id).await,
             Err(error) => {
-                let (outcome, reason) = match &error {
-                    CreateTaskError::Refused { reason } => (Outcome::Refused, reason.clone()),
-                    CreateTaskError::Unknown(_) => (Outcome::Unknown, OUTCOME_UNKNOWN.to_owned()),
+                let (outcome, reason) = match error.reason() {
+                    Some(reason) => (Outcome::Refused, reason.to_owned()),
+                    None => (Outcome::Unknown, OUTCOME_UNKNOWN.to_owned()),
                 };
                 self.failed(request, &generation, outcome, &reason).await;
                 Err(RestError::third_party_failed(&reason, error))
@@ -142,7 +159,7 @@ impl App {
             owner,
             workspace_id: *workspace_id,
             generation_id: &generation,
-            task_id: &task_id,
+            task_id: Some(&task_id),
             deadline: Timestamp::from_millis(claimed_at.millis().saturating_add(deadline_ms)),
             correlation_id: request.correlation_id.as_deref(),
         };

@@ -9,12 +9,11 @@ use lambda_http::{
 };
 use shared::{
     edge::{
-        access::Access,
-        addresses::Addresses,
+        reader::Reader,
         rest::{self, RestError},
         settings::{Settings, SettingsError},
     },
-    model::{ImageName, OwnerKey, SignedQuery, Timestamp},
+    model::ImageName,
     service::images::Images,
 };
 
@@ -29,8 +28,7 @@ const CACHE_PICTURE: &str = "private, max-age=31536000, immutable";
 
 /// What the requests of a process share.
 struct App {
-    access: Access,
-    addresses: Addresses,
+    reader: Reader,
     images: Images,
 }
 
@@ -41,18 +39,7 @@ async fn main() -> Result<(), Error> {
 
 impl App {
     async fn new(settings: Settings) -> Result<Self, SettingsError> {
-        Ok(Self { access: settings.access()?, addresses: settings.addresses()?, images: settings.images()? })
-    }
-
-    /// Whose picture `name` may be read by who sends `request`.
-    async fn reader(&self, request: &Request, name: Option<&ImageName>) -> Result<OwnerKey, RestError> {
-        let query = request.uri().query().and_then(|query| query.parse::<SignedQuery>().ok());
-        match (name, query) {
-            (Some(name), Some(query)) if self.addresses.is_good(name, &query, Timestamp::now()) => {
-                Ok(query.owner)
-            }
-            _ => Ok(self.access.owner(request).await?.key()),
-        }
+        Ok(Self { reader: settings.reader()?, images: settings.images()? })
     }
 
     fn response(
@@ -68,10 +55,7 @@ impl App {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
         headers.insert(header::ETAG, header_value(etag));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // The gateway's CORS headers come only where the request has an origin: without this a browser would give what an `<img>`
-        // has cached to a `fetch`, and refuse it. Nor is what somebody's token got for somebody else who sits down at the browser.
-        let varies = if matches!(self.access, Access::Open) { "origin" } else { "origin, authorization" };
-        headers.insert(header::VARY, HeaderValue::from_static(varies));
+        headers.insert(header::VARY, HeaderValue::from_static(self.reader.varies_by()));
         response
     }
 }
@@ -79,7 +63,8 @@ impl App {
 async fn get(app: Arc<App>, request: Request) -> Result<Response<Body>, RestError> {
     let parameters = request.path_parameters();
     let name = parameters.first("filename").and_then(|name| name.parse::<ImageName>().ok());
-    let owner = app.reader(&request, name.as_ref()).await?;
+    let path = name.as_ref().map(ImageName::image_url);
+    let owner = app.reader.owner(&request, path.as_deref()).await?;
     let name = name.ok_or_else(RestError::image_not_found)?;
     let images = &app.images;
     if let Some(tags) = rest::header(&request, "if-none-match") {

@@ -52,6 +52,9 @@ async fn list(app: Arc<App>, request: Request, owner: Owner) -> Result<Response<
         if let Some(name) = workspace.image_url.as_ref().and_then(|url| ImageName::from_image_url(url).ok()) {
             workspace.image_url = Some(app.addresses.of(&key, &name, now));
         }
+        for url in workspace.video.urls_mut() {
+            *url = app.addresses.of_video(&key, std::mem::take(url), now);
+        }
         used += escaped_size(workspace);
         used <= MAX_ANSWER_BYTES
     };

@@ -3,14 +3,18 @@ use shared::{
     model::{Timestamp, describe},
     service::{
         database::DatabaseError,
+        metrics::Metric,
         polling::Polled,
-        workspaces::generation::{Ending, Outcome, Stale},
+        workspaces::{
+            generation::{Ending, Outcome},
+            stale::Stale,
+        },
     },
 };
 
 use crate::{App, BATCH, CONCURRENCY};
 
-/// Told to people where nobody knows whether the vendor has accepted: it died on the way.
+/// Told to people where nobody knows whether the vendor has accepted: `generate-video` died on the way, and nobody could find out.
 const OUTCOME_UNKNOWN: &str = "生成请求中断，结果未知，为避免重复计费不会自动重试";
 
 impl App {
@@ -35,15 +39,17 @@ impl App {
 
     async fn sweep_generation(&self, stale: &Stale) -> Result<(), DatabaseError> {
         let Stale { owner, workspace_id, id, .. } = stale;
-        let ending = match &stale.task_id {
-            Some(task_id) if Timestamp::now() < stale.deadline => {
-                return self.poll_again(stale, task_id).await;
-            }
-            Some(_) => Ending::Overdue,
-            None => Ending::Failed { error: OUTCOME_UNKNOWN.to_owned() },
+        if Timestamp::now() < stale.deadline {
+            return self.poll_again(stale).await;
+        }
+        let ending = match (&stale.task_id, &stale.source) {
+            // Nobody could copy it: then it is left where the vendor has it.
+            (_, Some(url)) => Ending::Completed { url: url.clone() },
+            (Some(_), None) => Ending::Overdue,
+            (None, None) => Ending::Failed { error: OUTCOME_UNKNOWN.to_owned() },
         };
         let ended = match &ending {
-            Ending::Failed { error } if stale.task_id.is_none() => {
+            Ending::Failed { error } => {
                 self.workspaces.fail_claim(owner, *workspace_id, id, Outcome::Unknown, error).await?
             }
             _ => self.workspaces.finish(owner, *workspace_id, id, &ending).await?,
@@ -51,16 +57,19 @@ impl App {
         if let Some(updated_at) = ended {
             let (generation_id, correlation_id) = (id.as_str(), &stale.correlation_id);
             tracing::warn!(generation_id, correlation_id, task_id = stale.task_id, "generation given up");
+            Metric::VideosNotKept.count(usize::from(matches!(ending, Ending::Completed { .. })));
             self.pusher.tell_all(owner, &ending.into_event(*workspace_id, updated_at)).await;
         }
         Ok(())
     }
 
-    /// The task has lost its execution. To die between the two steps costs two minutes: then it is found again.
-    async fn poll_again(&self, stale: &Stale, task_id: &str) -> Result<(), DatabaseError> {
+    /// The generation has lost its execution, or whoever claimed it has died before it had one; then nobody knows whether there is
+    /// a task, and the execution finds out. To die between the two steps costs two minutes: then it is found again.
+    async fn poll_again(&self, stale: &Stale) -> Result<(), DatabaseError> {
         if self.workspaces.take_over(stale).await? {
             let attempt = stale.attempt + 1;
             let (generation_id, correlation_id) = (stale.id.as_str(), stale.correlation_id.as_deref());
+            let task_id = stale.task_id.as_deref();
             tracing::warn!(generation_id, correlation_id, task_id, attempt, "polling again");
             let task = Polled {
                 owner: &stale.owner,

@@ -1,9 +1,10 @@
 //! Each minute: closes connections that have gone silent or whose token has expired, ends claims that got no task and videos
 //! past their deadline, gives a new execution to tasks that have lost theirs (contract §3, §7; decisions 1 and 3 in the
-//! house's design), and removes pictures that nobody has used for a day.
+//! house's design), and removes pictures that nobody has used for a day and videos that nobody is shown any more.
 
 mod generations;
 mod uploads;
+mod videos;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use shared::{
         polling::Polling,
         push::Pusher,
         uploads::Uploads,
+        videos::Videos,
         workspaces::Workspaces,
     },
 };
@@ -41,6 +43,7 @@ struct App {
     workspaces: Workspaces,
     uploads: Uploads,
     images: Images,
+    videos: Videos,
     polling: Polling,
     pusher: Pusher,
 }
@@ -55,12 +58,13 @@ async fn sweep(app: Arc<App>, _: LambdaEvent<Value>) -> Result<(), DatabaseError
     if let Err(error) = app.indexes.get_or_try_init(|| app.database.ensure_indexes()).await {
         tracing::error!(error = describe(&error), "indexes not made");
     }
-    let (connections, generations, uploads) =
-        tokio::join!(app.close_ended(), app.sweep_generations(), app.remove_unused());
+    let (connections, generations, uploads, videos) =
+        tokio::join!(app.close_ended(), app.sweep_generations(), app.remove_unused(), app.remove_condemned());
     // Each does its part whatever becomes of the others.
     connections?;
     generations?;
-    uploads
+    uploads?;
+    videos
 }
 
 impl App {
@@ -72,6 +76,7 @@ impl App {
             workspaces: Workspaces::new(&database),
             uploads: Uploads::new(&database),
             images: settings.images()?,
+            videos: settings.videos()?,
             polling: settings.polling()?,
             pusher: settings.pusher(&database)?,
             database,

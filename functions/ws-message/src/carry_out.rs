@@ -8,7 +8,11 @@ use shared::{
         database::DatabaseError,
         metrics::Metric,
         push::log_unknown_audience,
-        workspaces::{Creation, Deletion, Reordering, Update},
+        workspaces::{
+            Creation, Deletion, Reordering, Update,
+            generation::Ending,
+            takes::{CANCELLED, Cancellation},
+        },
     },
 };
 
@@ -36,6 +40,7 @@ impl App {
                     self.update(owner, sender, sent_at, workspace_id, updates, unchanged_since).await
                 }
                 Command::Delete { workspace_id } => self.delete(owner, sender, workspace_id).await,
+                Command::CancelVideo { workspace_id } => self.cancel_video(owner, sender, workspace_id).await,
                 Command::Reorder { places } => self.reorder(owner, sender, sent_at, &places).await,
             }
         };
@@ -134,6 +139,30 @@ impl App {
             Deletion::Deleted => (Answer::Deleted { workspace_id }, Some(Event::Deleted { workspace_id })),
             Deletion::Repeat => (Answer::Deleted { workspace_id }, None),
             Deletion::NotFound => (Answer::workspace_not_found(workspace_id.to_string()), None),
+        })
+    }
+
+    /// Whatever the vendor still makes is cancelled by the execution, which asks about it anyway.
+    async fn cancel_video(
+        &self,
+        owner: &Owner,
+        sender: &Sender,
+        workspace_id: WorkspaceId,
+    ) -> Result<Written, DatabaseError> {
+        note("workspace_id", workspace_id);
+        Ok(match self.workspaces.cancel_video(owner, workspace_id, sender.request).await? {
+            Cancellation::Cancelled(updated_at) => {
+                let error = CANCELLED.to_owned();
+                let event = Ending::Failed { error }.into_event(workspace_id, updated_at);
+                // Of a video's status the sender is told like all others (contract §3).
+                self.pusher.tell_all(owner, &event).await;
+                (Answer::VideoCancelled { workspace_id }, None)
+            }
+            Cancellation::Repeat => (Answer::VideoCancelled { workspace_id }, None),
+            Cancellation::NothingToCancel(updated_at) => {
+                (Answer::nothing_to_cancel(workspace_id, updated_at), None)
+            }
+            Cancellation::NotFound => (Answer::workspace_not_found(workspace_id.to_string()), None),
         })
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     model::{InvalidData, Owner, describe},
-    service::{database::DatabaseError, images::ImageStoreError, quotas::Exhausted},
+    service::{bucket::StoreError, database::DatabaseError, quotas::Exhausted},
 };
 
 /// After which a client may try again where a dependency can't be reached.
@@ -69,6 +69,11 @@ impl RestError {
     /// 404 `IMAGE_NOT_FOUND`
     pub fn image_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "IMAGE_NOT_FOUND", "图片不存在，请重新上传")
+    }
+
+    /// 404 `NOT_FOUND`
+    pub fn video_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "视频不存在，请重新生成")
     }
 
     /// 409 `VIDEO_IN_PROGRESS`; the running task may not be known yet.
@@ -147,8 +152,8 @@ impl From<DatabaseError> for RestError {
 }
 
 /// 503: the contract has no code of its own for a failing store.
-impl From<ImageStoreError> for RestError {
-    fn from(cause: ImageStoreError) -> Self {
+impl From<StoreError> for RestError {
+    fn from(cause: StoreError) -> Self {
         Self::unavailable_because(cause)
     }
 }

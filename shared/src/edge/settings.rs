@@ -3,7 +3,12 @@
 
 use std::{env, str::FromStr, time::Duration};
 
-use super::{access::Access, addresses::Addresses, secrets::Secrets, tokens::Tokens, websocket::Origins};
+use serde_json::{Map, Value};
+
+use super::{
+    access::Access, addresses::Addresses, generations::Generations, reader::Reader, secrets::Secrets,
+    tokens::Tokens, websocket::Origins,
+};
 use crate::{
     model::ImageBounds,
     service::{
@@ -17,8 +22,10 @@ use crate::{
         polling::Polling,
         push::Pusher,
         secrets::{SecretError, SecretStore},
-        video_vendor::VideoVendor,
-        workspaces::claim::GenerationLimits,
+        video_source::VideoSource,
+        video_vendor::{VendorSettings, VideoVendor},
+        videos::Videos,
+        workspaces::{Workspaces, claim::GenerationLimits},
     },
 };
 
@@ -34,6 +41,12 @@ pub enum SettingsError {
     /// A variable is not what it should be.
     #[error("environment variable {0} is not a number")]
     NotANumber(&'static str),
+    /// A variable is not what it should be.
+    #[error("environment variable {0} is not a JSON object")]
+    NotAnObject(&'static str),
+    /// There is no such vendor.
+    #[error("VIDEO_VENDOR must be plain, ark, kling or runway")]
+    VideoVendor,
     /// It isn't said who is let in.
     #[error("AUTHENTICATION must be openid, secret or off")]
     Authentication,
@@ -60,9 +73,19 @@ pub fn number<T: FromStr>(name: &'static str) -> Result<T, SettingsError> {
     text(name)?.parse().map_err(|_| SettingsError::NotANumber(name))
 }
 
+/// The members of a JSON object.
+fn object(name: &'static str) -> Result<Map<String, Value>, SettingsError> {
+    serde_json::from_str(&text(name)?).map_err(|_| SettingsError::NotAnObject(name))
+}
+
 /// A number of seconds.
 pub(super) fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
     number(name).map(Duration::from_secs)
+}
+
+/// `KEEP_VIDEOS`: whether finished videos are copied into the bucket.
+pub fn keeps_videos() -> Result<bool, SettingsError> {
+    Ok(text("KEEP_VIDEOS")? == "on")
 }
 
 /// Who is let in.
@@ -145,6 +168,11 @@ impl Settings {
         Ok(Access::Guarded(Box::new(tokens)))
     }
 
+    /// Those of [`Self::access`] and [`Self::addresses`].
+    pub fn reader(&self) -> Result<Reader, SettingsError> {
+        Ok(Reader { access: self.access()?, addresses: self.addresses()? })
+    }
+
     /// `AUTHENTICATION`, and `AUTH_SECRET_ARN` while that is on.
     pub fn addresses(&self) -> Result<Addresses, SettingsError> {
         if !is_guarded()? {
@@ -200,6 +228,25 @@ impl Settings {
         Ok(Images::new(&self.aws, text("IMAGES_BUCKET")?))
     }
 
+    /// `IMAGES_BUCKET`.
+    pub fn videos(&self) -> Result<Videos, SettingsError> {
+        Ok(Videos::new(&self.aws, text("IMAGES_BUCKET")?))
+    }
+
+    /// `VIDEO_VENDOR_URL`.
+    pub fn video_source(&self) -> Result<VideoSource, SettingsError> {
+        Ok(VideoSource::new(&text("VIDEO_VENDOR_URL")?)?)
+    }
+
+    /// Those of [`Self::database`], [`Self::pusher`] and [`Self::addresses`].
+    pub fn generations(&self, database: &Database) -> Result<Generations, SettingsError> {
+        Ok(Generations {
+            workspaces: Workspaces::new(database),
+            pusher: self.pusher(database)?,
+            addresses: self.addresses()?,
+        })
+    }
+
     /// `WEBSOCKET_API_URL`.
     pub fn pusher(&self, database: &Database) -> Result<Pusher, SettingsError> {
         Ok(Pusher::new(&self.aws, &text("WEBSOCKET_API_URL")?, Connections::new(database)))
@@ -215,9 +262,16 @@ impl Settings {
         seconds("GENERATION_DEADLINE_SECONDS")
     }
 
-    /// `VIDEO_VENDOR_URL` and `VIDEO_VENDOR_KEY_ARN`.
+    /// `VIDEO_VENDOR`, `VIDEO_VENDOR_URL`, `VIDEO_VENDOR_KEY_ARN`, `VIDEO_MODEL` and `VIDEO_OPTIONS`.
     pub fn video_vendor(&self) -> Result<VideoVendor, SettingsError> {
-        Ok(VideoVendor::new(&text("VIDEO_VENDOR_URL")?, self.secret("VIDEO_VENDOR_KEY_ARN")?.to_owned())?)
+        let settings = VendorSettings {
+            vendor: &text("VIDEO_VENDOR")?,
+            base_url: &text("VIDEO_VENDOR_URL")?,
+            model: &text("VIDEO_MODEL")?,
+            options: object("VIDEO_OPTIONS")?,
+            key: self.secret("VIDEO_VENDOR_KEY_ARN")?.trim().to_owned(),
+        };
+        VideoVendor::new(settings)?.ok_or(SettingsError::VideoVendor)
     }
 
     /// `CHAT_URL`, `CHAT_KEY_ARN` and `CHAT_MODEL`.

@@ -36,6 +36,12 @@ pub enum Answer {
         /// Always true: a reorder that failed is an error.
         success: bool,
     },
+    /// To `video.cancel`: it is no longer made.
+    #[serde(rename = "video.cancelled")]
+    VideoCancelled {
+        /// The workspace.
+        workspace_id: WorkspaceId,
+    },
     /// To what could not be done.
     #[serde(rename = "error")]
     Error {
@@ -87,8 +93,17 @@ impl Answer {
 
     /// The answer to a frame whose `client_timestamp` is older than the workspace.
     pub fn conflict(id: WorkspaceId, updated_at: Timestamp) -> Self {
+        Self::changed("工作空间已被修改，请加载最新内容后重试", id, updated_at)
+    }
+
+    /// The answer to a cancellation where nothing is being made.
+    pub fn nothing_to_cancel(id: WorkspaceId, updated_at: Timestamp) -> Self {
+        Self::changed("没有正在生成的视频，无需取消", id, updated_at)
+    }
+
+    fn changed(message: &str, id: WorkspaceId, updated_at: Timestamp) -> Self {
         Self::Error {
-            message: "工作空间已被修改，请加载最新内容后重试".to_owned(),
+            message: message.to_owned(),
             code: ErrorCode::Conflict,
             context: Map::from_iter([
                 ("workspace_id".to_owned(), id.to_string().into()),

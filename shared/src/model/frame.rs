@@ -46,6 +46,11 @@ pub enum Command {
         /// The workspace.
         workspace_id: WorkspaceId,
     },
+    /// Make no video any more.
+    CancelVideo {
+        /// The workspace.
+        workspace_id: WorkspaceId,
+    },
     /// Put workspaces in other places, all or none. Never empty.
     Reorder {
         /// The new places.
@@ -61,6 +66,7 @@ impl Command {
             Self::Create { .. } => "workspace.create",
             Self::Update { .. } => "workspace.update",
             Self::Delete { .. } => "workspace.delete",
+            Self::CancelVideo { .. } => "video.cancel",
             Self::Reorder { .. } => "workspace.reorder",
         }
     }
@@ -197,6 +203,11 @@ fn parse_command(kind: &str, data: Option<&RawValue>) -> Result<Command, Refusal
             let members = members()?;
             let workspace_id = known(Members::of(&members, "data")?.str("workspace_id")?)?;
             Ok(Command::Delete { workspace_id })
+        }
+        "video.cancel" => {
+            let members = members()?;
+            let workspace_id = known(Members::of(&members, "data")?.str("workspace_id")?)?;
+            Ok(Command::CancelVideo { workspace_id })
         }
         "workspace.reorder" => parse_reorder(Members::of(&members()?, "data")?),
         _ => Err(InvalidData::new("type", "未知的消息类型").into()),

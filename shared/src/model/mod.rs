@@ -16,6 +16,7 @@ mod timestamp;
 mod update;
 mod value;
 mod video;
+mod video_name;
 mod vocabulary;
 mod workspace;
 
@@ -34,6 +35,7 @@ pub use suggestion::{CollaborationEntry, Suggestions, UserInput};
 pub use timestamp::Timestamp;
 pub use update::{FieldUpdates, UpdatePath};
 pub use value::LeafValue;
-pub use video::{GenerationId, MotionParams, Video, VideoStatus};
+pub use video::{GenerationId, MotionParams, Take, Video, VideoStatus};
+pub use video_name::{ParseVideoNameError, VideoName};
 pub use vocabulary::{Phrase, phrase, vocabulary};
 pub use workspace::{Created, OrderIndex, ParseWorkspaceIdError, Workspace, WorkspaceId};

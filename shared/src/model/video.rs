@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    InvalidData, Members,
+    InvalidData, Members, Timestamp,
     update::{MAX_PARAM_CHARS, PARAM_NAMES},
 };
 
@@ -35,8 +35,8 @@ impl VideoStatus {
     }
 }
 
-/// The newest video of a workspace (contract §2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The newest video of a workspace, and those before it (contract §2, §7).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Video {
     /// Where it is.
     pub status: VideoStatus,
@@ -46,6 +46,26 @@ pub struct Video {
     pub url: Option<String>,
     /// Why a failed one failed, in Chinese.
     pub error: Option<String>,
+    /// The finished videos before it, oldest first: the newest 10.
+    pub history: Vec<Take>,
+}
+
+impl Video {
+    /// Where each of its videos can be watched.
+    pub fn urls_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.url.iter_mut().chain(self.history.iter_mut().map(|take| &mut take.url))
+    }
+}
+
+/// An earlier video of a workspace (contract §7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Take {
+    /// The vendor's task.
+    pub task_id: Option<String>,
+    /// Where it can be watched.
+    pub url: String,
+    /// When it was finished.
+    pub created_at: Timestamp,
 }
 
 /// One generation of a video: what every later write of it is conditional on. Also the name of its execution.

@@ -210,7 +210,7 @@ mod tests {
             json!({
                 "_id": "00ff10a2b3c4d5e6f7081920", "order_index": 0, "image_path": null, "image_url": null,
                 "form_data": {"camera_movement": "", "shot_type": "", "lighting": "", "motion_prompt": "", "checkboxes": {}},
-                "video": {"status": "pending", "task_id": null, "url": null, "error": null},
+                "video": {"status": "pending", "task_id": null, "url": null, "error": null, "history": []},
                 "ai_collaboration": [], "created_at": "1970-01-01T00:00:00.000Z", "updated_at": "1970-01-01T00:00:00.000Z"
             })
         );

@@ -112,6 +112,7 @@ impl Database {
             index(WORKSPACES, "board", board, None),
             index(WORKSPACES, "generating", doc! {"video.status": 1, "video.generation.polled_at": 1}, None),
             index(WORKSPACES, "tombstones", doc! {"expires_at": 1}, at_once),
+            index(WORKSPACES, "condemned", doc! {"condemned": 1}, None),
             index(CONNECTIONS, "owner", doc! {"owner": 1, "last_seen": 1}, None),
             index(CONNECTIONS, "silent", doc! {"last_seen": 1}, None),
             index(CONNECTIONS, "unauthorized", doc! {"token_expires_at": 1}, None),

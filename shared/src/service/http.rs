@@ -4,7 +4,10 @@
 //! function that talks to three services of AWS and to a vendor did that four times before its first event. Here the roots are
 //! compiled in, Mozilla's as the MongoDB driver has them, and a client costs next to nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
@@ -12,8 +15,9 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
-use reqwest::{Body, Client, redirect::Policy};
+use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
+use http::{HeaderMap, header::RETRY_AFTER};
+use reqwest::{Body, Client, ClientBuilder, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// There can be no client.
@@ -38,18 +42,28 @@ pub fn connecting_anew(connect_timeout: Duration) -> Result<Client, NoClient> {
 }
 
 fn client(connect_timeout: Duration, max_idle: usize) -> Result<Client, NoClient> {
+    Ok(builder(connect_timeout)?.pool_max_idle_per_host(max_idle).redirect(Policy::none()).build()?)
+}
+
+/// What every client begins with.
+pub(super) fn builder(connect_timeout: Duration) -> Result<ClientBuilder, NoClient> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // Named, since which one is rustls' default depends on what else is in the build.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(connect_timeout)
-        .pool_max_idle_per_host(max_idle)
-        .redirect(Policy::none())
-        .build()?)
+    Ok(Client::builder().tls_backend_preconfigured(tls).connect_timeout(connect_timeout))
+}
+
+/// When the service wants to be asked again: seconds, or a date (RFC 9110 §10.2.3), as the time from now.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = DateTime::from_str(value, Format::HttpDate).ok()?;
+    Some(SystemTime::try_from(at).ok()?.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// The client as the SDK takes it. The SDK's time-outs are kept by the SDK, but for that of connecting.
@@ -74,5 +88,20 @@ impl HttpConnector for SdkClient {
             let answer = http::Response::<Body>::from(answer).map(SdkBody::from_body_1_x);
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_come_back_is_seconds_or_a_date() {
+        let of = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!(of("7"), Some(Duration::from_secs(7)));
+        assert_eq!(of("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert!(of("Fri, 31 Dec 2100 23:59:59 GMT").unwrap() > Duration::from_secs(1_000_000_000));
+        assert_eq!(of("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

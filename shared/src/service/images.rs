@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_s3::{
     Client,
-    config::RequestChecksumCalculation,
-    error::{ProvideErrorMetadata, SdkError},
-    presigning::{PresignedRequest, PresigningConfig},
+    error::ProvideErrorMetadata,
+    presigning::PresignedRequest,
     primitives::{AggregatedBytes, ByteStream},
 };
 use aws_types::SdkConfig;
 use bytes::Bytes;
 
+use super::bucket::{self, StoreError, absent_or, expiring};
 use crate::model::{ImageHeader, ImageHeaderError, ImageName, MAX_IMAGE_BYTES, OwnerKey, Timestamp};
 
 /// How long a browser may take to begin its upload.
@@ -22,21 +22,6 @@ const HEADER_BYTES: u64 = 64 * 1024;
 
 /// The `If-None-Match` that lets a picture be stored once.
 const ABSENT: &str = "*";
-
-/// The store of the pictures failed.
-#[derive(Debug, thiserror::Error)]
-#[error("image store failed")]
-pub struct ImageStoreError(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-impl<E, R> From<SdkError<E, R>> for ImageStoreError
-where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    fn from(source: SdkError<E, R>) -> Self {
-        Self(Box::new(source))
-    }
-}
 
 /// A picture as it is stored.
 #[derive(Debug)]
@@ -50,7 +35,7 @@ pub struct StoredImage {
 
 impl StoredImage {
     /// The bytes of it.
-    pub async fn bytes(self) -> Result<Bytes, ImageStoreError> {
+    pub async fn bytes(self) -> Result<Bytes, StoreError> {
         read(self.body).await
     }
 }
@@ -76,23 +61,11 @@ pub struct Images {
 impl Images {
     /// Those in `bucket`.
     pub fn new(aws: &SdkConfig, bucket: String) -> Self {
-        // Where S3 is somewhere else, a bucket has no name of its own in DNS.
-        let is_elsewhere = std::env::var("AWS_ENDPOINT_URL_S3").is_ok_and(|url| !url.is_empty());
-        // A presigned upload must not ask for a checksum that a browser would have to compute.
-        let config = aws_sdk_s3::config::Builder::from(aws)
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .force_path_style(is_elsewhere)
-            .build();
-        Self { client: Client::from_conf(config), bucket }
+        Self { client: bucket::client(aws), bucket }
     }
 
     /// Stores a new picture.
-    pub async fn put(
-        &self,
-        owner: &OwnerKey,
-        name: &ImageName,
-        content: Bytes,
-    ) -> Result<(), ImageStoreError> {
+    pub async fn put(&self, owner: &OwnerKey, name: &ImageName, content: Bytes) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key(key(owner, name));
         put.content_type(name.kind().content_type()).body(content.into()).send().await?;
         Ok(())
@@ -104,7 +77,7 @@ impl Images {
         owner: &OwnerKey,
         name: &ImageName,
         size: u64,
-    ) -> Result<PresignedUpload, ImageStoreError> {
+    ) -> Result<PresignedUpload, StoreError> {
         let expires_at = Timestamp::from_millis(
             Timestamp::now().millis() + i64::try_from(PUT_LIFE.as_millis()).unwrap_or_default(),
         );
@@ -128,7 +101,7 @@ impl Images {
         owner: &OwnerKey,
         name: &ImageName,
         life: Duration,
-    ) -> Result<String, ImageStoreError> {
+    ) -> Result<String, StoreError> {
         let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
         let request: PresignedRequest = get.presigned(expiring(life)?).await?;
         Ok(request.uri().to_owned())
@@ -139,7 +112,7 @@ impl Images {
         &self,
         owner: &OwnerKey,
         name: &ImageName,
-    ) -> Result<Option<Option<ImageHeader>>, ImageStoreError> {
+    ) -> Result<Option<Option<ImageHeader>>, StoreError> {
         // A camera's metadata may come before the size and be long; then there is no way around reading on.
         for bytes in [HEADER_BYTES, MAX_IMAGE_BYTES] {
             let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
@@ -158,8 +131,20 @@ impl Images {
         Ok(Some(None))
     }
 
+    /// All of a picture, with what its header declares: `None` where there is no such picture, `Some(None)` where what is there is
+    /// none.
+    pub async fn whole(
+        &self,
+        owner: &OwnerKey,
+        name: &ImageName,
+    ) -> Result<Option<Option<(ImageHeader, Bytes)>>, StoreError> {
+        let Some(found) = self.get(owner, name).await? else { return Ok(None) };
+        let bytes = found.bytes().await?;
+        Ok(Some(ImageHeader::read(&bytes).ok().map(|header| (header, bytes))))
+    }
+
     /// How much all pictures of an owner take, in bytes.
-    pub async fn total_bytes(&self, owner: &OwnerKey) -> Result<u64, ImageStoreError> {
+    pub async fn total_bytes(&self, owner: &OwnerKey) -> Result<u64, StoreError> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder(owner));
         let mut pages = list.into_paginator().send();
         let mut total = 0;
@@ -171,13 +156,13 @@ impl Images {
     }
 
     /// Removes a picture. That there is none is as good.
-    pub async fn remove(&self, owner: &OwnerKey, name: &ImageName) -> Result<(), ImageStoreError> {
+    pub async fn remove(&self, owner: &OwnerKey, name: &ImageName) -> Result<(), StoreError> {
         self.client.delete_object().bucket(&self.bucket).key(key(owner, name)).send().await?;
         Ok(())
     }
 
     /// The entity tag of a picture, with the quotes, or `None` where there is no such picture.
-    pub async fn etag(&self, owner: &OwnerKey, name: &ImageName) -> Result<Option<String>, ImageStoreError> {
+    pub async fn etag(&self, owner: &OwnerKey, name: &ImageName) -> Result<Option<String>, StoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key(owner, name));
         match head.send().await {
             Ok(found) => Ok(Some(found.e_tag.unwrap_or_default())),
@@ -186,11 +171,7 @@ impl Images {
     }
 
     /// A picture, its bytes not read yet, or `None` where there is no such picture.
-    pub async fn get(
-        &self,
-        owner: &OwnerKey,
-        name: &ImageName,
-    ) -> Result<Option<StoredImage>, ImageStoreError> {
+    pub async fn get(&self, owner: &OwnerKey, name: &ImageName) -> Result<Option<StoredImage>, StoreError> {
         let get = self.client.get_object().bucket(&self.bucket).key(key(owner, name));
         match get.send().await {
             Ok(found) => Ok(Some(StoredImage {
@@ -203,9 +184,9 @@ impl Images {
     }
 }
 
-async fn read(body: ByteStream) -> Result<Bytes, ImageStoreError> {
+async fn read(body: ByteStream) -> Result<Bytes, StoreError> {
     let body = body.collect().await;
-    body.map(AggregatedBytes::into_bytes).map_err(|source| ImageStoreError(Box::new(source)))
+    body.map(AggregatedBytes::into_bytes).map_err(StoreError::of)
 }
 
 fn folder(owner: &OwnerKey) -> String {
@@ -214,21 +195,4 @@ fn folder(owner: &OwnerKey) -> String {
 
 fn key(owner: &OwnerKey, name: &ImageName) -> String {
     format!("{}{name}", folder(owner))
-}
-
-fn expiring(life: Duration) -> Result<PresigningConfig, ImageStoreError> {
-    PresigningConfig::expires_in(life).map_err(|source| ImageStoreError(Box::new(source)))
-}
-
-/// A HEAD has no body to carry an error code in, so its status has to do.
-fn absent_or<T, E>(
-    error: SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
-) -> Result<Option<T>, ImageStoreError>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    match error.raw_response().map(|response| response.status().as_u16()) {
-        Some(404) => Ok(None),
-        _ => Err(error.into()),
-    }
 }

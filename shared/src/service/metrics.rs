@@ -11,7 +11,7 @@ pub const COUNT: &str = "Count";
 /// The unit of what is timed.
 pub const MILLISECONDS: &str = "Milliseconds";
 
-/// What is measured. All but the two times are counts.
+/// What is measured. All but the times are counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// A process's first event.
@@ -38,10 +38,20 @@ pub enum Metric {
     GenerationsUnknown,
     /// Generations that were given up at their deadline.
     GenerationsOverdue,
+    /// Generations that their owner wanted no more.
+    GenerationsCancelled,
     /// Requests to the video vendor.
     VendorCalls,
     /// Those of them that got no answer, or one that isn't the fault of the request.
     VendorErrors,
+    /// Answers of the vendor that somebody must see to: a key, money, a model, an option.
+    VendorAccountErrors,
+    /// Finished videos that were copied into the bucket.
+    VideosKept,
+    /// Finished videos that could not be, and are left at the vendor's address.
+    VideosNotKept,
+    /// From the vendor's "done" to the copy in the bucket.
+    KeepTime,
     /// From the claim of a generation to its end.
     VendorTime,
     /// Connections that the sweeper closed.
@@ -63,8 +73,13 @@ impl Metric {
             Self::GenerationsRefused => "GenerationsRefused",
             Self::GenerationsUnknown => "GenerationsUnknown",
             Self::GenerationsOverdue => "GenerationsOverdue",
+            Self::GenerationsCancelled => "GenerationsCancelled",
             Self::VendorCalls => "VendorCalls",
             Self::VendorErrors => "VendorErrors",
+            Self::VendorAccountErrors => "VendorAccountErrors",
+            Self::VideosKept => "VideosKept",
+            Self::VideosNotKept => "VideosNotKept",
+            Self::KeepTime => "KeepTime",
             Self::VendorTime => "VendorTime",
             Self::ConnectionsSwept => "ConnectionsSwept",
         }

@@ -17,8 +17,8 @@ pub struct Poll {
     pub workspace_id: WorkspaceId,
     /// The generation.
     pub generation_id: GenerationId,
-    /// The vendor's task.
-    pub task_id: String,
+    /// The vendor's task; `None` where nobody knows whether there is one.
+    pub task_id: Option<String>,
     /// Seconds between two questions.
     pub poll_seconds: u32,
     /// When it is given up, in Unix milliseconds.
@@ -37,8 +37,8 @@ pub struct Polled<'a> {
     pub workspace_id: WorkspaceId,
     /// The generation.
     pub generation_id: &'a GenerationId,
-    /// The vendor's task.
-    pub task_id: &'a str,
+    /// The vendor's task; `None` where nobody knows whether there is one.
+    pub task_id: Option<&'a str>,
     /// When it is given up.
     pub deadline: Timestamp,
     /// What the logs of the request that began it go by.
@@ -78,7 +78,7 @@ impl Polling {
             owner: task.owner.clone(),
             workspace_id: task.workspace_id,
             generation_id: task.generation_id.clone(),
-            task_id: task.task_id.to_owned(),
+            task_id: task.task_id.map(str::to_owned),
             poll_seconds: u32::try_from(self.interval.as_secs()).unwrap_or(u32::MAX),
             deadline_ms: task.deadline.millis(),
             correlation_id: task.correlation_id.map(str::to_owned),

@@ -20,11 +20,12 @@ fn machines() -> (Machines, TempDir) {
 
 fn machines_in(directory: &Path) -> Machines {
     let text = include_str!("../../../video-polling.asl.json");
-    let substitutions = BTreeMap::from([("PollVideoFunctionArn".to_owned(), "poll".to_owned())]);
+    let substitutions = [("PollVideoFunctionArn", "poll"), ("KeepVideoFunctionArn", "keep")];
+    let substitutions = substitutions.map(|(name, arn)| (name.to_owned(), arn.to_owned())).into();
     let machine = StateMachine::parse(text, &substitutions).unwrap();
     let machines = BTreeMap::from([(ARN.to_owned(), machine)]);
     let machines = Machines::open(directory, machines, &Faults::none(), |function, _| async move {
-        Ok(json!({"status": format!("asked {function}")}))
+        Ok(json!({"status": format!("asked {function}"), "retry_after_seconds": 0}))
     });
     machines.unwrap()
 }

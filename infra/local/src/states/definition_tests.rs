@@ -2,10 +2,9 @@ use super::*;
 use serde_json::json;
 
 fn arn() -> BTreeMap<String, String> {
-    BTreeMap::from([(
-        "PollVideoFunctionArn".to_owned(),
-        "arn:aws:lambda:us-east-1:1:function:poll".to_owned(),
-    )])
+    [("PollVideoFunctionArn", "poll"), ("KeepVideoFunctionArn", "keep")]
+        .map(|(name, function)| (name.to_owned(), format!("arn:aws:lambda:us-east-1:1:function:{function}")))
+        .into()
 }
 
 fn load(definition: &Value) -> Result<StateMachine, String> {

@@ -47,8 +47,9 @@ async fn run_with(
 
 fn video_polling() -> StateMachine {
     let text = include_str!("../../../video-polling.asl.json");
-    StateMachine::parse(text, &BTreeMap::from([("PollVideoFunctionArn".into(), "poll-video".into())]))
-        .unwrap()
+    let substitutions = [("PollVideoFunctionArn", "poll-video"), ("KeepVideoFunctionArn", "keep-video")];
+    let substitutions = substitutions.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    StateMachine::parse(text, &substitutions.into()).unwrap()
 }
 
 /// What is true of every interpreter of the language: infra/checks/state-machine.mjs holds another one to the same file.
@@ -137,14 +138,16 @@ fn name(run: Run) -> String {
 async fn polls_until_the_video_is_there() {
     let input = json!({"poll_seconds": 5, "workspace_id": "w"});
     let run = run_with(&video_polling(), input.clone(), |call| {
-        Ok(json!({"status": if call < 4 { "generating" } else { "completed" }, "more": 1}))
+        let status = if call < 4 { "generating" } else { "completed" };
+        Ok(json!({"status": status, "retry_after_seconds": 0, "more": 1}))
     })
     .await;
-    assert_eq!(run.end, Ok(json!({"poll_seconds": 5, "workspace_id": "w", "poll": {"status": "completed"}})));
+    let poll = json!({"status": "completed", "retry_after_seconds": 0});
+    assert_eq!(run.end, Ok(json!({"poll_seconds": 5, "workspace_id": "w", "poll": poll})));
     assert_eq!(run.seconds, 20);
     assert_eq!(run.calls.len(), 4);
     assert_eq!(run.calls[0], input);
-    assert_eq!(run.calls[1]["poll"], json!({"status": "generating"}));
+    assert_eq!(run.calls[1]["poll"], json!({"status": "generating", "retry_after_seconds": 0}));
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,7 +289,8 @@ async fn choices_compare_strings_exactly() {
 #[tokio::test(start_paused = true)]
 async fn history_ends_at_25000_events() {
     let input = json!({"poll_seconds": 5});
-    let run = run_with(&video_polling(), input, |_| Ok(json!({"status": "generating"}))).await;
+    let generating = json!({"status": "generating", "retry_after_seconds": 0});
+    let run = run_with(&video_polling(), input, move |_| Ok(generating.clone())).await;
     // One event at the start and nine for each turn; facts of AWS, not of this program.
     assert_eq!(run.calls.len(), (25_000 - 1) / 9);
     let error = run.end.unwrap_err();

@@ -278,6 +278,13 @@ impl Board {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// Where a redirect leads.
+    pub async fn location(&self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 302, "{path}: {}", answer.body);
+        answer.headers["location"].to_str().unwrap().to_owned()
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
     }

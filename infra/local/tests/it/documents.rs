@@ -166,8 +166,22 @@ fn the_page_on_deployment_knows_every_alarm_and_only_messages_that_are_logged() 
     for directory in ["shared/src", "functions"] {
         collect_sources(&project().join(directory), &mut sources);
     }
-    let messages =
-        ["secrets not renewed", "function not started", "event failed", "request failed", "polling again"];
+    let messages = [
+        "secrets not renewed",
+        "function not started",
+        "event failed",
+        "request failed",
+        "polling again",
+        "video kept",
+        "video not kept: left at the vendor's address",
+        "videos not removed",
+        "removing videos that nobody is shown any more",
+        "task cancelled",
+        "task not cancelled",
+        "task found whose creation got no answer",
+        "execution given up",
+        "unknown vendor status, taken for running",
+    ];
     for message in messages {
         assert!(page.contains(message) && sources.contains(&format!("\"{message}\"")), "{message}");
     }

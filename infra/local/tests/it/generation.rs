@@ -25,12 +25,15 @@ async fn a_video_is_made_and_pushed_and_can_be_watched() {
     let stored = studio.board.workspace(&studio.id).await;
     assert_eq!(stored["updated_at"], completed["updated_at"]);
     let url = completed["video_url"].as_str().unwrap();
+    assert!(url.starts_with("/api/videos/"), "{url}");
     assert_eq!(
         stored["video"],
-        json!({"status": "completed", "task_id": task_id, "url": url, "error": null})
+        json!({"status": "completed", "task_id": task_id, "url": url, "error": null, "history": []})
     );
 
-    let video = studio.board.request(Method::GET, url).header("range", "bytes=4-7").send().await.unwrap();
+    let location = studio.board.location(url).await;
+    let video =
+        studio.board.request(Method::GET, &location).header("range", "bytes=4-7").send().await.unwrap();
     assert_eq!(video.status(), 206);
     assert_eq!(video.headers()["content-type"], "video/mp4");
     assert_eq!(video.bytes().await.unwrap(), "ftyp");
@@ -111,7 +114,7 @@ async fn a_refusal_is_told_with_its_reason_and_may_be_tried_again() {
     assert_eq!(failed["error"], reason);
     assert_eq!(
         studio.video().await,
-        json!({"status": "failed", "task_id": null, "url": null, "error": reason})
+        json!({"status": "failed", "task_id": null, "url": null, "error": reason, "history": []})
     );
     assert!(studio.board.vendor_tasks().await.is_empty());
     // Not replayed but asked again.
@@ -237,7 +240,10 @@ async fn a_workspace_that_is_deleted_meanwhile_stays_deleted() {
         "owner": "default", "workspace_id": studio.id, "generation_id": "x", "task_id": "task_x", "poll_seconds": 1,
         "deadline_ms": i64::MAX,
     });
-    assert_eq!(studio.board.invoke("PollVideoFunction", &poll).await, json!({"status": "ended"}));
+    assert_eq!(
+        studio.board.invoke("PollVideoFunction", &poll).await,
+        json!({"status": "ended", "retry_after_seconds": 0})
+    );
     assert!(studio.board.workspaces().await.is_empty());
     studio.socket.assert_no_push().await;
     studio.board.stop().await;
@@ -314,12 +320,18 @@ async fn a_poll_that_is_repeated_tells_the_end_again_and_changes_nothing() {
         "owner": "default", "workspace_id": studio.id, "generation_id": generation.get_str("id").unwrap(),
         "task_id": task_id, "poll_seconds": 1, "deadline_ms": 0,
     });
-    assert_eq!(studio.board.invoke("PollVideoFunction", &poll).await, json!({"status": "ended"}));
+    assert_eq!(
+        studio.board.invoke("PollVideoFunction", &poll).await,
+        json!({"status": "ended", "retry_after_seconds": 0})
+    );
     assert_eq!(studio.expect("completed").await, completed);
     // One of an older generation is none of this workspace's business any more.
     let mut older = poll.clone();
     older["generation_id"] = json!("older");
-    assert_eq!(studio.board.invoke("PollVideoFunction", &older).await, json!({"status": "ended"}));
+    assert_eq!(
+        studio.board.invoke("PollVideoFunction", &older).await,
+        json!({"status": "ended", "retry_after_seconds": 0})
+    );
     studio.socket.assert_no_push().await;
     assert_eq!(studio.video().await["status"], "completed");
     studio.board.stop().await;

@@ -12,6 +12,7 @@ mod socket;
 mod studio;
 
 mod bounds;
+mod cancel;
 mod connections;
 mod deaths;
 mod documents;
@@ -29,6 +30,8 @@ mod secrets;
 mod suggestions;
 mod tokens;
 mod uploads;
+mod vendors;
+mod videos;
 mod workspace_frames;
 mod workspace_order;
 mod workspace_sync;

@@ -46,6 +46,13 @@ async fn no_route_knows_what_belongs_to_another() {
     let board = Board::guarded().await;
     let (alice, bob) = (board.member("alice"), board.member("bob"));
     let [(mut hers, of_alice), (_his, of_bob)] = both(&alice, &bob).await;
+    alice.generate(&of_alice.workspace, &of_alice.image_url, "").await.data();
+    let video_url = loop {
+        let told = hers.expect_push("video.status_update").await;
+        if told["status"] == "completed" {
+            break told["video_url"].as_str().unwrap().to_owned();
+        }
+    };
     let before = alice.workspaces().await;
     for (method, route) in api::routes() {
         match (method.as_str(), route.as_str()) {
@@ -67,6 +74,14 @@ async fn no_route_knows_what_belongs_to_another() {
                 bob.get(path(&of_alice.image_url)).await.refused(404, "IMAGE_NOT_FOUND");
                 alice.get(path(&of_bob.image_url)).await.refused(404, "IMAGE_NOT_FOUND");
             }
+            ("GET", "/api/videos/{filename}") => {
+                bob.get(path(&video_url)).await.refused(404, "NOT_FOUND");
+                assert_eq!(alice.get(path(&video_url)).await.status, 302);
+                // As `<video>` asks for it, without a token; and what of the address is exchanged opens nothing.
+                assert_eq!(board.get(&video_url).await.status, 302);
+                let others = video_url.replace("/api/videos/", "/api/videos/0");
+                board.get(&others).await.refused(401, "UNAUTHORIZED");
+            }
             ("POST", "/api/generate/video") => {
                 let foreign = bob.generate(&of_alice.workspace, &of_bob.image_url, "").await;
                 foreign.refused(404, "WORKSPACE_NOT_FOUND");
@@ -81,7 +96,7 @@ async fn no_route_knows_what_belongs_to_another() {
         }
     }
     assert_eq!(alice.workspaces().await, before);
-    assert_eq!(board.vendor_tasks().await.len(), 0);
+    assert_eq!(board.vendor_tasks().await.len(), 1, "hers alone");
     hers.assert_no_push().await;
     board.stop().await;
 }
@@ -137,7 +152,7 @@ async fn no_frame_touches_what_belongs_to_another() {
             "workspace.update" => {
                 json!({"workspace_id": of_alice.workspace, "updates": {"form_data.motion_prompt": "mine"}})
             }
-            "workspace.delete" => json!({"workspace_id": of_alice.workspace}),
+            "workspace.delete" | "video.cancel" => json!({"workspace_id": of_alice.workspace}),
             "workspace.reorder" => {
                 json!({"reorder_map": {(of_bob.workspace.as_str()): 7, (of_alice.workspace.as_str()): 8}})
             }

@@ -37,6 +37,12 @@ impl Studio {
         self.board.request(Method::POST, "/api/generate/video").json(&self.body(prompt))
     }
 
+    /// The next push, which must be of a video that has ended one way or the other, after one that it began.
+    pub async fn outcome(&mut self) -> Value {
+        self.expect("generating").await;
+        self.socket.expect_push("video.status_update").await
+    }
+
     pub async fn video(&self) -> Value {
         self.board.workspace(&self.id).await["video"].clone()
     }

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
 use serde::Deserialize;
 
-use super::{Workspaces, alive, generation::Idempotency, moved_forward};
+use super::{Workspaces, alive, generation::Idempotency, moved_forward, takes};
 use crate::{
     model::{GenerationId, Owner, Timestamp, VideoStatus, WorkspaceId},
     service::{
@@ -201,6 +201,7 @@ fn claimed(generation: &NewGeneration) -> Document {
     let deadline_ms = i64::try_from(generation.deadline.as_millis()).unwrap_or(i64::MAX);
     let video = doc! {
         "status": VideoStatus::Generating.as_str(), "task_id": null, "url": null, "error": null,
+        "history": takes::history(),
         "generation": {
             "id": generation.id.as_str(),
             "idempotency": literal(idempotency),
@@ -213,5 +214,9 @@ fn claimed(generation: &NewGeneration) -> Document {
         },
     };
     // `$mergeObjects`, since `$set` with a bare object would keep members of the last generation.
-    doc! {"$set": {"video": {"$mergeObjects": [video]}, "updated_at": moved_forward()}}
+    doc! {"$set": {
+        "video": {"$mergeObjects": [video]},
+        "condemned": takes::condemned_by_history(),
+        "updated_at": moved_forward(),
+    }}
 }

@@ -1,6 +1,6 @@
 use mongodb::bson::{Document, doc};
 
-use super::{Workspaces, alive, moved_forward, only, remember};
+use super::{Workspaces, alive, moved_forward, only, remember, takes};
 use crate::{
     model::{Owner, RequestKey, WorkspaceId},
     service::database::{DatabaseError, object_id},
@@ -31,6 +31,7 @@ impl Workspaces {
         let bury = doc! {"$set": {
             "updated_at": moved_forward(),
             "deleted_at": "$$NOW",
+            "condemned": takes::condemned_by_deletion(),
             "expires_at": {"$add": ["$$NOW", TOMBSTONE_MS]},
         }};
         let contents = ["form_data", "image_path", "image_url", "video", "ai_collaboration", "clocks"];

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    model::{CollaborationEntry, OrderIndex, Owner, Suggestions, Video, Workspace},
+    model::{CollaborationEntry, OrderIndex, Owner, Suggestions, Take, Video, VideoStatus, Workspace},
     service::database::{date, object_id, timestamp, workspace_id},
 };
 
@@ -19,10 +19,40 @@ pub(super) struct Stored {
     image_path: Option<String>,
     image_url: Option<String>,
     form_data: Map<String, Value>,
-    video: Video,
+    video: StoredVideo,
     ai_collaboration: Vec<StoredEntry>,
     created_at: DateTime,
     updated_at: DateTime,
+}
+
+/// A video as it is stored. Those from before there was a history have none.
+#[derive(Deserialize)]
+pub(super) struct StoredVideo {
+    status: VideoStatus,
+    task_id: Option<String>,
+    url: Option<String>,
+    error: Option<String>,
+    #[serde(default)]
+    history: Vec<StoredTake>,
+}
+
+#[derive(Deserialize)]
+struct StoredTake {
+    task_id: Option<String>,
+    url: String,
+    created_at: DateTime,
+}
+
+impl From<StoredVideo> for Video {
+    fn from(stored: StoredVideo) -> Self {
+        let StoredVideo { status, task_id, url, error, history } = stored;
+        let history = history.into_iter().map(|take| Take {
+            task_id: take.task_id,
+            url: take.url,
+            created_at: timestamp(take.created_at),
+        });
+        Self { status, task_id, url, error, history: history.collect() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -34,7 +64,7 @@ struct StoredEntry {
 
 /// The projection to [`Stored`].
 pub(super) fn shown() -> Document {
-    doc! {"schema": 0, "owner": 0, "clocks": 0, "recent": 0, "created_index": 0, "deleted_at": 0, "video.generation": 0}
+    doc! {"schema": 0, "owner": 0, "clocks": 0, "recent": 0, "created_index": 0, "deleted_at": 0, "video.generation": 0, "condemned": 0}
 }
 
 impl From<Stored> for Workspace {
@@ -50,7 +80,7 @@ impl From<Stored> for Workspace {
             image_path: stored.image_path,
             image_url: stored.image_url,
             form_data: stored.form_data,
-            video: stored.video,
+            video: stored.video.into(),
             ai_collaboration: entries.collect(),
             created_at: timestamp(stored.created_at),
             updated_at: timestamp(stored.updated_at),
@@ -69,7 +99,7 @@ pub(super) fn new_document(owner: &Owner, workspace: &Workspace) -> Document {
         "image_path": null,
         "image_url": null,
         "form_data": to_bson(&Value::Object(workspace.form_data.clone())),
-        "video": {"status": workspace.video.status.as_str(), "task_id": null, "url": null, "error": null},
+        "video": {"status": workspace.video.status.as_str(), "task_id": null, "url": null, "error": null, "history": []},
         "ai_collaboration": [],
         "created_at": date(workspace.created_at),
         "updated_at": date(workspace.updated_at),

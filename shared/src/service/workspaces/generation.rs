@@ -4,11 +4,11 @@
 //! - `idempotency`: hashes of the `Idempotency-Key` and of the request that came with it.
 //! - `outcome`: what became of asking the vendor, see [`Outcome`]; `null` while that isn't known.
 //! - `polled_at`, `deadline_at`, `attempt`: by which the sweeper finds what was left lying.
+//! - `source`: where the vendor has the finished video; `completed_at`: when its end was recorded.
 //! - `claimed_at`, `correlation_id`: for metrics and logs. Generations from before there were those have none.
 
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use mongodb::{
     bson::{DateTime, Document, doc},
     options::ReturnDocument,
@@ -16,18 +16,14 @@ use mongodb::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Workspaces, alive, moved_forward};
+use super::{Workspaces, alive, document, moved_forward};
 use crate::{
     model::{Event, GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
     service::{
-        database::{DatabaseError, literal, object_id, timestamp, workspace_id},
+        database::{DatabaseError, literal, object_id, timestamp},
         metrics::Metric,
     },
 };
-
-/// A claim that has no task after this long is abandoned, and a task that wasn't asked about for this long has lost its
-/// execution (decision 3 in the house's design).
-pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60);
 
 /// What became of asking the vendor for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -78,6 +74,9 @@ pub struct Generation {
     pub idempotency: Option<Idempotency>,
     /// What became of asking the vendor; `None` while that isn't known.
     pub outcome: Option<Outcome>,
+    /// Where the vendor has the finished video.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// What of a workspace matters to its videos.
@@ -139,25 +138,6 @@ struct Ended {
     took: Option<Duration>,
 }
 
-/// A generation that was left lying.
-#[derive(Debug)]
-pub struct Stale {
-    /// Whose it is.
-    pub owner: Owner,
-    /// The workspace.
-    pub workspace_id: WorkspaceId,
-    /// Its id.
-    pub id: GenerationId,
-    /// The vendor's task, if there is one.
-    pub task_id: Option<String>,
-    /// When it is given up.
-    pub deadline: Timestamp,
-    /// How many executions were started for it after the first.
-    pub attempt: i32,
-    /// What the logs of its request go by.
-    pub correlation_id: Option<String>,
-}
-
 impl Workspaces {
     /// What of a workspace matters to its videos, or `None` where there is no such workspace.
     pub async fn snapshot(&self, owner: &Owner, id: WorkspaceId) -> Result<Option<Snapshot>, DatabaseError> {
@@ -170,7 +150,7 @@ impl Workspaces {
         #[derive(Deserialize)]
         struct StoredVideo {
             #[serde(flatten)]
-            video: Video,
+            video: document::StoredVideo,
             generation: Option<Generation>,
         }
         let stored: Option<Stored> = self
@@ -181,7 +161,7 @@ impl Workspaces {
             .await?;
         Ok(stored.map(|stored| Snapshot {
             form_data: stored.form_data,
-            video: stored.video.video,
+            video: stored.video.video.into(),
             generation: stored.video.generation,
             updated_at: timestamp(stored.updated_at),
         }))
@@ -199,7 +179,11 @@ impl Workspaces {
             |error: &str| doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)};
         let change = match ending {
             Ending::Completed { url } => {
-                doc! {"video.status": VideoStatus::Completed.as_str(), "video.url": literal(url)}
+                doc! {
+                    "video.status": VideoStatus::Completed.as_str(),
+                    "video.url": literal(url),
+                    "video.generation.completed_at": "$$NOW",
+                }
             }
             Ending::Failed { error } => failed(error),
             Ending::Overdue => failed(OVERDUE),
@@ -269,9 +253,8 @@ impl Workspaces {
         }))
     }
 
-    /// Records the task of a running generation, and that the vendor was heard of about it just now: when the vendor has
-    /// accepted, and again at each poll, in case the database failed at that moment. `false` where it isn't running any
-    /// more.
+    /// Records the task of a running generation, and that somebody works on it: when the vendor has accepted, and again at
+    /// each poll, in case the database failed at that moment. `false` where it isn't running any more.
     ///
     /// `updated_at` stays: the task completes the claim, of which clients were told, and they are told nothing of the task.
     pub async fn record_task(
@@ -281,78 +264,50 @@ impl Workspaces {
         generation: &GenerationId,
         task_id: &str,
     ) -> Result<bool, DatabaseError> {
-        let note = doc! {
-            "$set": {"video.task_id": task_id, "video.generation.outcome": Outcome::Accepted.as_str()},
-            "$currentDate": {"video.generation.polled_at": true},
-        };
+        let task = doc! {"video.task_id": task_id, "video.generation.outcome": Outcome::Accepted.as_str()};
+        self.note_work(owner, id, generation, task).await
+    }
+
+    /// Records where the vendor has the finished video of a running generation: nothing but the copying of it is to be done any
+    /// more. `false` where it isn't running any more.
+    pub async fn record_source(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        source: &str,
+    ) -> Result<bool, DatabaseError> {
+        self.note_work(owner, id, generation, doc! {"video.generation.source": source}).await
+    }
+
+    /// Notes that somebody works on a running generation, so that the sweeper gives it to nobody else. `false` where it isn't
+    /// running any more.
+    pub async fn is_running(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+    ) -> Result<bool, DatabaseError> {
+        self.note_work(owner, id, generation, doc! {}).await
+    }
+
+    async fn note_work(
+        &self,
+        owner: &Owner,
+        id: WorkspaceId,
+        generation: &GenerationId,
+        change: Document,
+    ) -> Result<bool, DatabaseError> {
+        let mut note = doc! {"$currentDate": {"video.generation.polled_at": true}};
+        if !change.is_empty() {
+            note.insert("$set", change);
+        }
         Ok(self.documents.update_one(running(owner, id, generation), note).await?.matched_count > 0)
-    }
-
-    /// Takes over a task that lost its execution: `false` where somebody else was faster.
-    pub async fn take_over(&self, stale: &Stale) -> Result<bool, DatabaseError> {
-        let mut filter = running(&stale.owner, stale.workspace_id, &stale.id);
-        filter.insert("video.generation.attempt", stale.attempt);
-        let take = doc! {
-            "$inc": {"video.generation.attempt": 1},
-            "$currentDate": {"video.generation.polled_at": true},
-        };
-        Ok(self.documents.update_one(filter, take).await?.matched_count > 0)
-    }
-
-    /// Running generations, of whomever, that were left lying or are past their deadline: at most `limit`.
-    pub async fn stale(&self, limit: i64) -> Result<Vec<Stale>, DatabaseError> {
-        #[derive(Deserialize)]
-        struct Stored {
-            #[serde(rename = "_id")]
-            id: mongodb::bson::oid::ObjectId,
-            owner: String,
-            video: StoredVideo,
-        }
-        #[derive(Deserialize)]
-        struct StoredVideo {
-            task_id: Option<String>,
-            generation: StoredGeneration,
-        }
-        #[derive(Deserialize)]
-        struct StoredGeneration {
-            id: GenerationId,
-            deadline_at: DateTime,
-            attempt: i32,
-            correlation_id: Option<String>,
-        }
-        let now = DateTime::now();
-        let abandoned_ms = i64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(i64::MAX);
-        let abandoned = DateTime::from_millis(now.timestamp_millis().saturating_sub(abandoned_ms));
-        let filter = doc! {
-            "video.status": VideoStatus::Generating.as_str(),
-            "deleted_at": null,
-            "$or": [
-                // A claim is not polled, so its `polled_at` is when it was made.
-                {"video.generation.polled_at": {"$lt": abandoned}},
-                {"video.generation.deadline_at": {"$lt": now}, "video.task_id": {"$ne": null}},
-            ],
-        };
-        let documents = self.documents.clone_with_type::<Stored>();
-        let found = documents
-            .find(filter)
-            .sort(doc! {"video.generation.polled_at": 1})
-            .limit(limit)
-            .projection(doc! {"owner": 1, "video": 1});
-        let stale = found.await?.map_ok(|stored| Stale {
-            owner: Owner::from_stored(stored.owner),
-            workspace_id: workspace_id(stored.id),
-            id: stored.video.generation.id,
-            task_id: stored.video.task_id,
-            deadline: timestamp(stored.video.generation.deadline_at),
-            attempt: stored.video.generation.attempt,
-            correlation_id: stored.video.generation.correlation_id,
-        });
-        Ok(stale.try_collect().await?)
     }
 }
 
 /// The filter for a workspace whose running generation is `generation`.
-fn running(owner: &Owner, id: WorkspaceId, generation: &GenerationId) -> Document {
+pub(super) fn running(owner: &Owner, id: WorkspaceId, generation: &GenerationId) -> Document {
     doc! {
         "_id": object_id(id),
         "owner": owner.as_str(),

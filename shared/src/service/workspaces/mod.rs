@@ -5,7 +5,7 @@
 //! - `clocks`: `{<client>: {seen, paths: {<hash of the path>: timestamp}}}`, the newest timestamp that each client wrote
 //!   each path with, dropped 10 minutes after the client's last write by the server's clock.
 //! - `recent`: the newest 64 requests that changed it, `[{r: <request>, at: <updated_at as answered>}]`.
-//! - `video.generation`: see [`generation`].
+//! - `video.generation`: see [`generation`]; `condemned`: see [`takes`].
 //! - `created_index`: the place that the first answer to its creation named.
 //! - `deleted_at`, `expires_at`: those of a tombstone, which keeps `recent` so that repeats are still recognised.
 
@@ -16,7 +16,9 @@ mod document;
 pub mod generation;
 mod list;
 mod reorder;
+pub mod stale;
 mod suggestions;
+pub mod takes;
 mod update;
 
 use mongodb::{

@@ -1,0 +1,118 @@
+//! Contract §7: a generation that is cancelled, whatever the vendor makes of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::{socket::PATIENCE, studio::Studio};
+
+/// Waits until something is so that is only seen by looking.
+pub async fn until<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) {
+    let looking = async {
+        while !look().await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, looking).await.is_ok(), "{what}");
+}
+
+async fn vendor_has_cancelled(studio: &Studio, task_id: &Value) -> bool {
+    let tasks = studio.board.vendor_tasks().await;
+    tasks.iter().any(|task| task["id"] == *task_id && task["cancelled"] == true)
+}
+
+#[tokio::test]
+async fn a_cancelled_video_is_told_and_cancelled_at_the_vendor() {
+    let mut studio = Studio::open().await;
+    let mut other = studio.board.connect().await;
+    let task_id = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
+    studio.expect("generating").await;
+    other.expect_push("video.status_update").await;
+    let cancel = studio.socket.frame("video.cancel", json!({"workspace_id": studio.id}));
+    let answer = studio.socket.exchange(&cancel).await;
+    assert_eq!(
+        (&answer["type"], &answer["data"]),
+        (&json!("video.cancelled"), &json!({"workspace_id": studio.id}))
+    );
+    for told in [studio.expect("failed").await, other.expect_push("video.status_update").await] {
+        assert_eq!((&told["status"], &told["error"]), (&json!("failed"), &json!("已取消")));
+    }
+    let video = studio.video().await;
+    assert_eq!((&video["status"], &video["error"]), (&json!("failed"), &json!("已取消")));
+    // A repeat is answered like the first, and told to nobody.
+    let again = studio.socket.exchange(&cancel).await;
+    assert_eq!(again["data"], answer["data"]);
+    other.assert_no_push().await;
+    until("the vendor's task goes on", || vendor_has_cancelled(&studio, &task_id)).await;
+    // And is begun anew at once.
+    studio.board.send(studio.generate("better")).await.data();
+    // The execution tells the end once more, in case that whoever cancelled died before it could.
+    while studio.socket.expect_push("video.status_update").await["status"] != "completed" {}
+    // Even now the repeat is none of a new cancellation.
+    assert_eq!(studio.socket.exchange(&cancel).await["data"], answer["data"]);
+    assert_eq!(studio.video().await["status"], "completed");
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_is_cancelled_though_another_was_begun_at_once() {
+    let mut studio = Studio::open().await;
+    let first = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    let second = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
+    until("the first task goes on", || vendor_has_cancelled(&studio, &first)).await;
+    assert!(!vendor_has_cancelled(&studio, &second).await);
+    assert_eq!(studio.video().await["status"], "generating");
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_after_the_cancellation_changes_nothing() {
+    let mut studio = Studio::open().await;
+    studio.board.send(studio.generate("walks")).await.data();
+    studio.expect("generating").await;
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    let failed = studio.expect("failed").await;
+    until("the execution goes on", || async { studio.board.executions().await == ["SUCCEEDED"] }).await;
+    let workspace = studio.board.workspace(&studio.id).await;
+    assert_eq!(
+        (&workspace["video"]["status"], &workspace["updated_at"]),
+        (&json!("failed"), &failed["updated_at"])
+    );
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_workspaces_task_is_cancelled_too() {
+    let mut studio = Studio::open().await;
+    let task_id = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("workspace.delete", id, "workspace.deleted").await;
+    until("the vendor's task goes on", || vendor_has_cancelled(&studio, &task_id)).await;
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn where_nothing_is_made_nothing_is_cancelled() {
+    let mut studio = Studio::open().await;
+    let id = json!({"workspace_id": studio.id});
+    let (code, context) = studio.socket.refused("video.cancel", id.clone()).await;
+    let updated_at = studio.board.workspace(&studio.id).await["updated_at"].clone();
+    assert_eq!(code, "CONFLICT");
+    assert_eq!(context, json!({"workspace_id": studio.id, "updated_at": updated_at}));
+    for unknown in ["00ff10a2b3c4d5e6f7081920", "xxx"] {
+        let (code, _) = studio.socket.refused("video.cancel", json!({"workspace_id": unknown})).await;
+        assert_eq!(code, "WORKSPACE_NOT_FOUND");
+    }
+    let (code, context) = studio.socket.refused("video.cancel", json!({})).await;
+    assert_eq!((code.as_str(), &context["field"]), ("INVALID_DATA", &json!("workspace_id")));
+    studio.board.send(studio.generate("walks")).await.data();
+    studio.expect("generating").await;
+    studio.expect("completed").await;
+    assert_eq!(studio.socket.refused("video.cancel", id).await.0, "CONFLICT");
+    assert_eq!(studio.video().await["status"], "completed");
+    studio.board.stop().await;
+}
