@@ -303,6 +303,7 @@ MUTATIONS = {
         ("Parameters/LogRetentionDays/Default", "31"),
         ("Parameters/TokenOwnerClaim/Default", ""),
         ("Parameters/MaxImageRatio/Default", "2.5 "),
+        ("Parameters/ChatOptions/Default", "[]"),
     ],
     "what_functions_could_not_start_with_is_refused": [
         ("Parameters/VideoVendor/AllowedValues/4", "veo"),

@@ -1,5 +1,7 @@
 //! `POST /api/ai/suggest`: asks the chat model, keeps and tells what it proposes (contract §2, §6).
 
+mod picture;
+
 use std::sync::Arc;
 
 use lambda_http::{Body, Error, Request, Response};
@@ -12,7 +14,8 @@ use shared::{
     },
     model::{CollaborationEntry, Event, Members, MotionParams, Owner, Timestamp, UserInput, WorkspaceId},
     service::{
-        chat::ChatModel,
+        chat::{ChatError, ChatModel, Question},
+        images::Images,
         push::Pusher,
         quotas::{Quotas, Rate},
         workspaces::Workspaces,
@@ -23,6 +26,7 @@ use shared::{
 struct App {
     workspaces: Workspaces,
     chat: ChatModel,
+    images: Images,
     pusher: Pusher,
     quotas: Quotas,
     per_minute: u32,
@@ -45,6 +49,7 @@ impl App {
         Ok(Self {
             workspaces: Workspaces::new(&database),
             chat: settings.chat_model()?,
+            images: settings.images()?,
             pusher: settings.pusher(&database)?,
             quotas: Quotas::new(&database),
             per_minute: settings::number("SUGGESTIONS_PER_MINUTE")?,
@@ -58,11 +63,14 @@ async fn suggest(app: Arc<App>, request: Request, owner: Owner) -> Result<Respon
     let snapshot = app.workspaces.snapshot(&owner, workspace_id).await?;
     let snapshot = snapshot.ok_or_else(RestError::workspace_not_found)?;
     app.quotas.take(&owner, Rate::SUGGESTIONS, app.per_minute).await??;
-    let suggestions = app
-        .chat
-        .suggest(&user_input, &current_params.or_form(&snapshot.form_data))
-        .await
-        .map_err(|error| RestError::third_party_failed("AI 服务暂时无法给出建议，请稍后重试", error))?;
+    let picture = match &snapshot.image {
+        Some(name) if app.chat.has_vision() => picture::fetch(&app.images, &owner.key(), name).await,
+        _ => None,
+    };
+    let current_params = current_params.or_form(&snapshot.form_data);
+    let question =
+        Question { user_input: &user_input, current_params: &current_params, picture: picture.as_ref() };
+    let suggestions = app.chat.suggest(&question).await.map_err(failed)?;
     let entry = CollaborationEntry {
         user_input: user_input.as_str().to_owned(),
         suggestions: suggestions.clone(),
@@ -72,6 +80,17 @@ async fn suggest(app: Arc<App>, request: Request, owner: Owner) -> Result<Respon
     let updated_at = updated_at.ok_or_else(RestError::workspace_not_found)?;
     app.pusher.tell_all(&owner, &Event::Suggested { workspace_id, entry, updated_at }).await;
     Ok(rest::ok(&json!({"suggestions": suggestions})))
+}
+
+fn failed(error: ChatError) -> RestError {
+    match error {
+        ChatError::Refused => {
+            // Not an error of anybody's: what a person wrote is his own.
+            tracing::info!("refused by the chat service's moderation");
+            RestError::third_party("内容未通过 AI 服务的审核，请修改后重试")
+        }
+        error => RestError::third_party_failed("AI 服务暂时无法给出建议，请稍后重试", error),
+    }
 }
 
 fn parse(request: &Request) -> Result<SuggestRequest, RestError> {

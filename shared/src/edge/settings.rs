@@ -13,7 +13,7 @@ use crate::{
     model::ImageBounds,
     service::{
         aws::{self, SdkConfig},
-        chat::ChatModel,
+        chat::{ChatModel, Format, ModelConfig},
         connections::Connections,
         database::{Database, DatabaseError},
         http::NoClient,
@@ -38,15 +38,9 @@ pub enum SettingsError {
     /// A variable is missing.
     #[error("environment variable {0} is not set")]
     Missing(&'static str),
-    /// A variable is not what it should be.
-    #[error("environment variable {0} is not a number")]
-    NotANumber(&'static str),
-    /// A variable is not what it should be.
-    #[error("environment variable {0} is not a JSON object")]
-    NotAnObject(&'static str),
-    /// There is no such vendor.
-    #[error("VIDEO_VENDOR must be plain, ark, kling or runway")]
-    VideoVendor,
+    /// A variable is none of what it may be.
+    #[error("environment variable {0} is not {1}")]
+    Not(&'static str, &'static str),
     /// It isn't said who is let in.
     #[error("AUTHENTICATION must be openid, secret or off")]
     Authentication,
@@ -70,12 +64,21 @@ fn text(name: &'static str) -> Result<String, SettingsError> {
 
 /// A number. Public for the limits that only one function has.
 pub fn number<T: FromStr>(name: &'static str) -> Result<T, SettingsError> {
-    text(name)?.parse().map_err(|_| SettingsError::NotANumber(name))
+    text(name)?.parse().map_err(|_| SettingsError::Not(name, "a number"))
 }
 
 /// The members of a JSON object.
 fn object(name: &'static str) -> Result<Map<String, Value>, SettingsError> {
-    serde_json::from_str(&text(name)?).map_err(|_| SettingsError::NotAnObject(name))
+    serde_json::from_str(&text(name)?).map_err(|_| SettingsError::Not(name, "a JSON object"))
+}
+
+/// A switch.
+fn is_on(name: &'static str) -> Result<bool, SettingsError> {
+    match text(name)?.as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(SettingsError::Not(name, "on or off")),
+    }
 }
 
 /// A number of seconds.
@@ -85,7 +88,7 @@ pub(super) fn seconds(name: &'static str) -> Result<Duration, SettingsError> {
 
 /// `KEEP_VIDEOS`: whether finished videos are copied into the bucket.
 pub fn keeps_videos() -> Result<bool, SettingsError> {
-    Ok(text("KEEP_VIDEOS")? == "on")
+    is_on("KEEP_VIDEOS")
 }
 
 /// Who is let in.
@@ -271,11 +274,24 @@ impl Settings {
             options: object("VIDEO_OPTIONS")?,
             key: self.secret("VIDEO_VENDOR_KEY_ARN")?.trim().to_owned(),
         };
-        VideoVendor::new(settings)?.ok_or(SettingsError::VideoVendor)
+        VideoVendor::new(settings)?.ok_or(SettingsError::Not("VIDEO_VENDOR", "plain, ark, kling or runway"))
     }
 
-    /// `CHAT_URL`, `CHAT_KEY_ARN` and `CHAT_MODEL`.
+    /// `CHAT_URL`, `CHAT_KEY_ARN`, `CHAT_MODEL`, `CHAT_FORMAT`, `CHAT_VISION` and `CHAT_OPTIONS`.
     pub fn chat_model(&self) -> Result<ChatModel, SettingsError> {
-        Ok(ChatModel::new(&text("CHAT_URL")?, self.secret("CHAT_KEY_ARN")?.to_owned(), text("CHAT_MODEL")?)?)
+        let format = match text("CHAT_FORMAT")?.as_str() {
+            "json_schema" => Format::JsonSchema,
+            "json_object" => Format::JsonObject,
+            "text" => Format::Text,
+            _ => return Err(SettingsError::Not("CHAT_FORMAT", "json_schema, json_object or text")),
+        };
+        Ok(ChatModel::new(ModelConfig {
+            base_url: text("CHAT_URL")?,
+            key: self.secret("CHAT_KEY_ARN")?.to_owned(),
+            model: text("CHAT_MODEL")?,
+            format,
+            has_vision: is_on("CHAT_VISION")?,
+            options: object("CHAT_OPTIONS")?,
+        })?)
     }
 }

@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
 use super::SignedQuery;
@@ -44,6 +45,13 @@ impl ImageKind {
             Self::Png => "image/png",
             Self::WebP => "image/webp",
         }
+    }
+
+    /// `content`, a picture of this kind, as an address that holds it (RFC 2397).
+    pub fn data_uri(self, content: &[u8]) -> String {
+        let mut uri = format!("data:{};base64,", self.content_type());
+        STANDARD.encode_string(content, &mut uri);
+        uri
     }
 
     const fn suffix(self) -> &'static str {

@@ -4,10 +4,7 @@
 //! function that talks to three services of AWS and to a vendor did that four times before its first event. Here the roots are
 //! compiled in, Mozilla's as the MongoDB driver has them, and a client costs next to nothing.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
@@ -15,10 +12,12 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
+use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, header::RETRY_AFTER};
 use reqwest::{Body, Client, ClientBuilder, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::model::Timestamp;
 
 /// There can be no client.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +55,21 @@ pub(super) fn builder(connect_timeout: Duration) -> Result<ClientBuilder, NoClie
     Ok(Client::builder().tls_backend_preconfigured(tls).connect_timeout(connect_timeout))
 }
 
-/// When the service wants to be asked again: seconds, or a date (RFC 9110 §10.2.3), as the time from now.
+/// When the service wants to be asked again: `Retry-After` as seconds or a date (RFC 9110 §10.2.3), or OpenAI's
+/// `retry-after-ms`, as the time from now.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    if let Some(milliseconds) = number("retry-after-ms") {
+        return Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
     }
-    let at = DateTime::from_str(value, Format::HttpDate).ok()?;
-    Some(SystemTime::try_from(at).ok()?.duration_since(SystemTime::now()).unwrap_or_default())
+    if let Some(seconds) = number(RETRY_AFTER.as_str()) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new();
+    let date = date.parse_timestamp(text(RETRY_AFTER.as_str())?).ok()?;
+    let wait = date.as_millisecond() - Timestamp::now().millis();
+    Some(Duration::from_millis(u64::try_from(wait).unwrap_or_default()))
 }
 
 /// The client as the SDK takes it. The SDK's time-outs are kept by the SDK, but for that of connecting.
@@ -99,6 +105,8 @@ mod tests {
     fn a_time_to_come_back_is_seconds_or_a_date() {
         let of = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
         assert_eq!(of("7"), Some(Duration::from_secs(7)));
+        assert_eq!(of("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(of("-1"), None);
         assert_eq!(of("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert!(of("Fri, 31 Dec 2100 23:59:59 GMT").unwrap() > Duration::from_secs(1_000_000_000));
         assert_eq!(of("soon"), None);

@@ -1,7 +1,5 @@
 //! The prompt that is made of a form: the person's own words first, then the choices in the words of `vocabulary.csv`.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use super::protocol::{Picture, PictureSource};
 use crate::model::{InvalidData, MotionParams, Phrase, phrase};
 
@@ -66,11 +64,7 @@ pub(super) fn check_length(length: usize, most: usize) -> Result<(), InvalidData
 pub(super) fn picture_uri(picture: &Picture) -> String {
     match &picture.source {
         PictureSource::Address(address) => address.clone(),
-        PictureSource::Bytes(bytes) => {
-            let mut uri = format!("data:{};base64,", picture.header.kind.content_type());
-            STANDARD.encode_string(bytes, &mut uri);
-            uri
-        }
+        PictureSource::Bytes(bytes) => picture.header.kind.data_uri(bytes),
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{Workspaces, alive, document, moved_forward};
 use crate::{
-    model::{Event, GenerationId, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
+    model::{Event, GenerationId, ImageName, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
     service::{
         database::{DatabaseError, literal, object_id, timestamp},
         metrics::Metric,
@@ -79,11 +79,13 @@ pub struct Generation {
     pub source: Option<String>,
 }
 
-/// What of a workspace matters to its videos.
+/// What of a workspace matters to its videos, and to suggestions for them.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The form.
     pub form_data: Map<String, Value>,
+    /// The picture, if it has one.
+    pub image: Option<ImageName>,
     /// The newest video.
     pub video: Video,
     /// The generation of that video, if it ever had one.
@@ -144,6 +146,7 @@ impl Workspaces {
         #[derive(Deserialize)]
         struct Stored {
             form_data: Map<String, Value>,
+            image_path: Option<String>,
             video: StoredVideo,
             updated_at: DateTime,
         }
@@ -157,10 +160,11 @@ impl Workspaces {
             .documents
             .clone_with_type()
             .find_one(alive(owner, id))
-            .projection(doc! {"form_data": 1, "video": 1, "updated_at": 1})
+            .projection(doc! {"form_data": 1, "image_path": 1, "video": 1, "updated_at": 1})
             .await?;
         Ok(stored.map(|stored| Snapshot {
             form_data: stored.form_data,
+            image: stored.image_path.and_then(|path| ImageName::from_image_path(&path).ok()),
             video: stored.video.video.into(),
             generation: stored.video.generation,
             updated_at: timestamp(stored.updated_at),
