@@ -13,6 +13,7 @@ mod studio;
 
 mod bounds;
 mod cancel;
+mod chat_model;
 mod connections;
 mod deaths;
 mod documents;
