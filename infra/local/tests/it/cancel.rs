@@ -1,21 +1,8 @@
 //! Contract §7: a generation that is cancelled, whatever the vendor makes of it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
-use crate::{socket::PATIENCE, studio::Studio};
-
-/// Waits until something is so that is only seen by looking.
-pub async fn until<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) {
-    let looking = async {
-        while !look().await {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    assert!(timeout(PATIENCE, looking).await.is_ok(), "{what}");
-}
+use crate::{deaths::wait_while, studio::Studio};
 
 async fn vendor_has_cancelled(studio: &Studio, task_id: &Value) -> bool {
     let tasks = studio.board.vendor_tasks().await;
@@ -44,7 +31,7 @@ async fn a_cancelled_video_is_told_and_cancelled_at_the_vendor() {
     let again = studio.socket.exchange(&cancel).await;
     assert_eq!(again["data"], answer["data"]);
     other.assert_no_push().await;
-    until("the vendor's task goes on", || vendor_has_cancelled(&studio, &task_id)).await;
+    wait_while("the vendor's task goes on", async || !vendor_has_cancelled(&studio, &task_id).await).await;
     // And is begun anew at once.
     studio.board.send(studio.generate("better")).await.data();
     // The execution tells the end once more, in case that whoever cancelled died before it could.
@@ -62,7 +49,7 @@ async fn a_task_is_cancelled_though_another_was_begun_at_once() {
     let id = json!({"workspace_id": studio.id});
     studio.socket.expect("video.cancel", id, "video.cancelled").await;
     let second = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
-    until("the first task goes on", || vendor_has_cancelled(&studio, &first)).await;
+    wait_while("the first task goes on", async || !vendor_has_cancelled(&studio, &first).await).await;
     assert!(!vendor_has_cancelled(&studio, &second).await);
     assert_eq!(studio.video().await["status"], "generating");
     studio.board.stop().await;
@@ -76,7 +63,7 @@ async fn what_comes_after_the_cancellation_changes_nothing() {
     let id = json!({"workspace_id": studio.id});
     studio.socket.expect("video.cancel", id, "video.cancelled").await;
     let failed = studio.expect("failed").await;
-    until("the execution goes on", || async { studio.board.executions().await == ["SUCCEEDED"] }).await;
+    wait_while("the execution goes on", async || studio.board.executions().await != ["SUCCEEDED"]).await;
     let workspace = studio.board.workspace(&studio.id).await;
     assert_eq!(
         (&workspace["video"]["status"], &workspace["updated_at"]),
@@ -91,7 +78,7 @@ async fn a_deleted_workspaces_task_is_cancelled_too() {
     let task_id = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
     let id = json!({"workspace_id": studio.id});
     studio.socket.expect("workspace.delete", id, "workspace.deleted").await;
-    until("the vendor's task goes on", || vendor_has_cancelled(&studio, &task_id)).await;
+    wait_while("the vendor's task goes on", async || !vendor_has_cancelled(&studio, &task_id).await).await;
     studio.board.stop().await;
 }
 

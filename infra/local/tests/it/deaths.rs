@@ -10,18 +10,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Json, Router,
-    http::StatusCode,
-    routing::{get, post},
-};
 use local::faults::Fault;
 use mongodb::bson::doc;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    net::TcpListener,
-    sync::{Notify, mpsc},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -29,6 +23,7 @@ use tokio::{
 use crate::{
     board::{Answer, Board, PNG, form},
     program::{Running, assert_all_end, program},
+    slow_vendor::{SlowVendor, TASK},
     socket::{PATIENCE, Socket, now},
     studio::Studio,
 };
@@ -37,6 +32,7 @@ use crate::{
 const MESSAGE: &str = "WsMessageFunction";
 const GENERATE: &str = "GenerateVideoFunction";
 const POLL: &str = "PollVideoFunction";
+const KEEP: &str = "KeepVideoFunction";
 /// What the sweeper takes for dead, in seconds.
 const ABANDONED: i64 = 121;
 
@@ -76,42 +72,8 @@ async fn a_function_that_dies_between_its_write_and_its_pushes_has_written() {
     board.stop().await;
 }
 
-/// The only task of a [`SlowVendor`].
-const TASK: &str = "task_1";
-
-/// A vendor that answers when the test lets it.
-struct SlowVendor {
-    url: String,
-    /// Each request for a task.
-    asked: mpsc::UnboundedReceiver<()>,
-    answer: Arc<Notify>,
-}
-
-impl SlowVendor {
-    async fn start() -> Self {
-        let (ask, asked) = mpsc::unbounded_channel();
-        let answer = Arc::new(Notify::new());
-        let may_answer = Arc::clone(&answer);
-        let create = move || {
-            let (ask, may_answer) = (ask.clone(), Arc::clone(&may_answer));
-            async move {
-                ask.send(()).unwrap();
-                may_answer.notified().await;
-                (StatusCode::CREATED, Json(json!({"id": TASK})))
-            }
-        };
-        let done = json!({"id": TASK, "status": "succeeded", "video_url": "https://videos.example/1.mp4"});
-        let router =
-            Router::new().route("/tasks", post(create)).route("/tasks/{id}", get(async || Json(done)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, asked, answer }
-    }
-}
-
 /// Waits as long as `is_so`; panics with `what` if that takes too long.
-async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
+pub async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
     let wait = async {
         while is_so().await {
             sleep(Duration::from_millis(5)).await;
@@ -257,17 +219,35 @@ async fn a_death_after_the_execution_is_started_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_poll_that_dies_before_it_told_the_end_is_repeated() {
-    let mut studio = Studio::open().await;
-    studio.board.send(studio.generate("walks")).await.data();
-    studio.expect("generating").await;
-    studio.board.faults().switch(Fault::HangPush, 1.0);
-    studio.board.faults().struck(Fault::HangPush, 1).await;
-    assert_eq!(studio.board.kill(POLL), 1);
-    studio.board.faults().switch(Fault::HangPush, 0.0);
-    // It had been recorded; the workflow asks again, and is told again.
-    assert_eq!(studio.video().await["status"], "completed");
-    studio.expect("completed").await;
+async fn a_poll_or_copy_that_dies_before_it_told_the_end_is_repeated() {
+    for (keep_videos, function) in [("off", POLL), ("on", KEEP)] {
+        let mut studio = Studio::of(Board::start_with_parameter("KeepVideos", keep_videos).await).await;
+        studio.board.send(studio.generate("walks")).await.data();
+        studio.expect("generating").await;
+        studio.board.faults().switch(Fault::HangPush, 1.0);
+        studio.board.faults().struck(Fault::HangPush, 1).await;
+        assert_eq!(studio.board.kill(function), 1);
+        studio.board.faults().switch(Fault::HangPush, 0.0);
+        // It had been recorded; the workflow asks again, and is told again.
+        assert_eq!(studio.video().await["status"], "completed");
+        studio.expect("completed").await;
+        studio.board.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_dies_half_way_is_begun_again() {
+    let (mut studio, mut vendor, request) = at_a_slow_vendor().await;
+    vendor.stops.store(true, Ordering::Relaxed);
+    vendor.answer.notify_one();
+    request.await.unwrap();
+    vendor.watched.recv().await.unwrap();
+    assert_eq!(studio.board.kill(KEEP), 1);
+    vendor.stops.store(false, Ordering::Relaxed);
+    let url = studio.expect("completed").await["video_url"].as_str().unwrap().to_owned();
+    let location = studio.board.location(&url).await;
+    let video = studio.board.request(Method::GET, &location).send().await.unwrap();
+    assert_eq!(video.bytes().await.unwrap(), "\0\0\0\x18ftypmp42the rest");
     studio.board.stop().await;
 }
 

@@ -8,6 +8,7 @@ mod board;
 mod issuer;
 mod member;
 mod program;
+mod slow_vendor;
 mod socket;
 mod studio;
 

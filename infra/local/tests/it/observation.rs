@@ -46,7 +46,7 @@ async fn a_line_about_a_failure_says_which_request_it_was() {
     let mut event: Value = serde_json::from_str(include_str!("../../../events/poll-video.json")).unwrap();
     event["failure"] = json!({"Error": "States.Timeout", "Cause": ""});
     let (_, lines) = board.invoke_and_listen("PollVideoFunction", &event).await;
-    let line = lines.iter().find(|line| line["message"] == "polling given up").unwrap();
+    let line = lines.iter().find(|line| line["message"] == "execution given up").unwrap();
     assert_eq!((&line["level"], &line["error"]), (&json!("ERROR"), &json!("States.Timeout")));
     for name in ["correlation_id", "workspace_id", "generation_id", "task_id"] {
         assert_eq!(line["span"][name], event[name], "{name}");

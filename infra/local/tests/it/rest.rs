@@ -20,7 +20,7 @@ async fn an_empty_board_and_a_new_workspace_have_the_shape_of_the_contract() {
         json!({
             "_id": created["workspace_id"], "order_index": 0, "image_path": null, "image_url": null,
             "form_data": {"camera_movement": "", "shot_type": "", "lighting": "", "motion_prompt": "", "checkboxes": {}},
-            "video": {"status": "pending", "task_id": null, "url": null, "error": null},
+            "video": {"status": "pending", "task_id": null, "url": null, "error": null, "history": []},
             "ai_collaboration": [], "created_at": created["created_at"], "updated_at": created["created_at"],
         })
     );

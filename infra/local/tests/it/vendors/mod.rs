@@ -11,7 +11,10 @@ use local::{secrets::VIDEO_VENDOR_KEY, simulation::Protocol};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::board::{Board, PNG};
+use crate::{
+    board::{Board, PNG},
+    deaths::wait_while,
+};
 
 const JPEG: &[u8] = b"\xff\xd8\xff\xc0\x00\x0b\x08\x01\x00\x02\x00\x01\x01\x11\x00\xff\xd9";
 const WEBP: &[u8] =
@@ -193,8 +196,7 @@ async fn a_task_is_cancelled_where_the_vendor_can() {
         let body = json!({"workspace_id": id, "image_url": image_url, "params": params});
         board.post("/api/generate/video", &body).await.data();
         socket.expect("video.cancel", json!({"workspace_id": id}), "video.cancelled").await;
-        crate::cancel::until("the execution goes on", || async { board.executions().await == ["SUCCEEDED"] })
-            .await;
+        wait_while("the execution goes on", async || board.executions().await != ["SUCCEEDED"]).await;
         assert_eq!(board.vendor_tasks().await[0]["cancelled"], can_cancel, "{vendor:?}");
         board.stop().await;
     }
