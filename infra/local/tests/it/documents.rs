@@ -135,9 +135,15 @@ fn the_parameters_that_documents_name_exist() {
     let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
     let names =
         Regex::new("(?:--parameter |parameter `)([A-Z][A-Za-z]+)|^\\| `([A-Z][A-Za-z]+)` \\|").unwrap();
-    for document in
-        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "docs/deploy.md", "docs/cost.md", "docs/sam-local.md"]
-    {
+    for document in [
+        "README.md",
+        "SECURITY.md",
+        "ARCHITECTURE.md",
+        "docs/deploy.md",
+        "docs/cost.md",
+        "docs/sam-local.md",
+        "docs/vendors.md",
+    ] {
         let text = read(document);
         for line in text.lines() {
             for name in names.captures_iter(line) {
