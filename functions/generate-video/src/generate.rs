@@ -11,6 +11,7 @@ use shared::{
         workspaces::{
             claim::{Claim, NewGeneration},
             generation::{Idempotency, Outcome, Snapshot},
+            takes::CANCELLED,
         },
     },
 };
@@ -171,8 +172,8 @@ impl App {
             tracing::error!(error = describe(error), "left to the sweeper");
         }
         match recorded {
-            // Or it isn't running any more: the workspace was deleted meanwhile.
-            Ok(_) => {}
+            Ok(true) => {}
+            Ok(false) => return Err(self.ended_meanwhile(request, &generation, &task_id).await?),
             Err(error) if started.is_ok() => {
                 tracing::error!(error = describe(&error), "left to the execution");
             }
@@ -180,6 +181,28 @@ impl App {
         }
         tracing::info!("generation started");
         Ok(task_id)
+    }
+
+    /// The generation was cancelled, or its workspace deleted, while it was ordered: nobody waits for the task. The execution cancels
+    /// it too, if that can't be done now.
+    async fn ended_meanwhile(
+        &self,
+        request: &GenerateRequest,
+        generation: &GenerationId,
+        task_id: &str,
+    ) -> Result<RestError, RestError> {
+        let GenerateRequest { owner, workspace_id, .. } = request;
+        match self.vendor.cancel_task(task_id).await {
+            Ok(true) => {
+                tracing::info!("task cancelled");
+                self.workspaces.free_slot(owner, generation).await?;
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = describe(&error), "task not cancelled"),
+        }
+        let snapshot = self.workspaces.snapshot(owner, *workspace_id).await?;
+        let error = snapshot.map(|snapshot| snapshot.video.error.unwrap_or_else(|| CANCELLED.to_owned()));
+        Ok(error.map_or_else(RestError::workspace_not_found, RestError::third_party))
     }
 
     async fn failed(

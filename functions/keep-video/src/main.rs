@@ -24,7 +24,7 @@ use shared::{
         database::DatabaseError,
         metrics::Metric,
         polling::Poll,
-        video_source::{SourceError, VideoSource},
+        video_source::{Incoming, SourceError, VideoSource},
         videos::{PutError, Videos},
         workspaces::generation::Ending,
     },
@@ -33,6 +33,8 @@ use tokio::time::sleep;
 
 /// How often it is noted that somebody works on the generation: the sweeper gives one to somebody else that is silent for two minutes.
 const NOTE_EVERY: Duration = Duration::from_secs(30);
+/// After how long it is looked again for a video that isn't there.
+const ABSENT_FOR: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// What the copies of a process share.
 struct App {
@@ -49,7 +51,7 @@ struct Output {
 /// Why the copy is to be tried again.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
-    #[error("{0}")]
+    #[error("video not available: {0}")]
     Source(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -104,7 +106,7 @@ impl App {
         }
         let begun = Instant::now();
         let stored = async {
-            let incoming = self.source.open(source).await.map_err(PutError::Source)?;
+            let incoming = self.open(source).await.map_err(PutError::Source)?;
             self.videos.put(&key, name, incoming.chunks()).await
         };
         let stored = tokio::select! {
@@ -118,10 +120,21 @@ impl App {
                 tracing::info!(bytes, "video kept");
                 Ok(Copied::Kept)
             }
-            Err(PutError::Source(SourceError::Unusable(why))) => Ok(Copied::Unusable(why)),
-            Err(PutError::Source(error)) => Err(KeepError::Source(error.to_string())),
+            Err(PutError::Source(SourceError::Unavailable(why))) => Err(KeepError::Source(why)),
+            Err(PutError::Source(never)) => Ok(Copied::Unusable(never.to_string())),
             Err(PutError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Opens the video. What is not there at once may be so a moment later, in another place of the vendor's.
+    async fn open(&self, source: &str) -> Result<Incoming, SourceError> {
+        for wait in ABSENT_FOR {
+            match self.source.open(source).await {
+                Err(SourceError::Absent(_)) => sleep(wait).await,
+                other => return other,
+            }
+        }
+        self.source.open(source).await
     }
 
     /// Notes again and again that somebody works on the generation, until it isn't running any more.
@@ -155,24 +168,29 @@ async fn keep(app: Arc<App>, event: LambdaEvent<Poll>) -> Result<Output, KeepErr
     note("workspace_id", poll.workspace_id);
     note("generation_id", &poll.generation_id);
     let name = VideoName::of(&poll.generation_id);
-    let newest = app.generations.newest(&poll).await?;
-    let running = newest.filter(|newest| newest.video.status == VideoStatus::Generating);
-    let source = running.and_then(|running| running.generation).and_then(|generation| generation.source);
-    let Some(source) = source else {
+    // Noted first: an attempt may end before it is due to be noted the next time.
+    let (is_running, newest) = tokio::join!(
+        app.generations.workspaces.is_running(&poll.owner, poll.workspace_id, &poll.generation_id),
+        app.generations.newest(&poll),
+    );
+    let newest = newest?.filter(|newest| newest.video.status == VideoStatus::Generating);
+    let source = newest.and_then(|newest| newest.generation).and_then(|generation| generation.source);
+    let Some(source) = source.filter(|_| matches!(is_running, Ok(true))) else {
+        is_running?;
         app.remove_unwanted(&poll, &name).await?;
         app.generations.tell_again(&poll).await?;
         return Ok(Output { status: "ended" });
     };
-    let url = match app.copy(&poll, &name, &source).await? {
-        Copied::Kept => name.url(),
-        Copied::Unusable(why) => {
-            tracing::error!(error = why, "video not kept: left at the vendor's address");
-            Metric::VideosNotKept.count(1);
-            source
-        }
-        Copied::Unwanted => source,
+    let (url, why_not) = match app.copy(&poll, &name, &source).await? {
+        Copied::Kept => (name.url(), None),
+        Copied::Unusable(why) => (source, Some(why)),
+        Copied::Unwanted => (source, None),
     };
-    app.generations.end(&poll, Ending::Completed { url }).await?;
-    app.remove_unwanted(&poll, &name).await?;
+    if !app.generations.end(&poll, Ending::Completed { url }).await? {
+        app.remove_unwanted(&poll, &name).await?;
+    } else if let Some(error) = why_not {
+        tracing::error!(error, "video not kept: left at the vendor's address");
+        Metric::VideosNotKept.count(1);
+    }
     Ok(Output { status: "ended" })
 }

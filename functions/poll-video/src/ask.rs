@@ -2,13 +2,16 @@ use std::time::Duration;
 
 use shared::{
     edge::function::note,
-    model::describe,
+    model::{VideoStatus, describe},
     service::{
         database::DatabaseError,
         metrics::Metric,
         polling::Poll,
         video_vendor::{Lost, TaskState, VendorUnavailable},
-        workspaces::generation::{Ending, Outcome},
+        workspaces::{
+            generation::{Ending, Outcome},
+            stale::OUTCOME_UNKNOWN,
+        },
     },
 };
 
@@ -18,9 +21,7 @@ use crate::{App, Output, PollError, Status};
 /// nobody works on.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Told to people where nobody knows whether the vendor has accepted: `generate-video` died on the way.
-const OUTCOME_UNKNOWN: &str = "生成请求中断，结果未知，为避免重复计费不会自动重试";
-/// The same where the vendor says that it has not.
+/// Told to people where `generate-video` died on the way, and the vendor says that it has made no task.
 const NO_TASK: &str = "生成请求中断，没有产生任务，请重新生成";
 const GIVEN_UP: &str = "无法查询视频状态，已放弃等待";
 
@@ -33,38 +34,60 @@ impl App {
             workspaces.record_task(owner, id, &poll.generation_id, &task_id),
             self.vendor.query_task(&task_id),
         );
-        if !is_running? {
-            if matches!(state, Ok(TaskState::Running | TaskState::Unknown { .. })) {
-                // Cancelled, deleted or given up: nobody waits for it any more.
-                self.vendor.cancel_task(&task_id).await?;
-                tracing::info!("task cancelled");
-            }
-            self.generations.tell_again(poll).await?;
-            return Ok(Status::Ended.into());
-        }
+        let is_running = is_running?;
         let ending = match state {
+            Err(VendorUnavailable::Busy { retry_after: Some(wait) }) if !poll.is_overdue() => {
+                let retry_after_seconds = wait.min(MAX_WAIT).as_secs().max(1);
+                return Ok(Output { status: Status::Busy, retry_after_seconds });
+            }
+            Err(unavailable) if !poll.is_overdue() => return Err(unavailable.into()),
+            Ok(TaskState::Running | TaskState::Unknown { .. }) if is_running && !poll.is_overdue() => {
+                return Ok(Status::Generating.into());
+            }
+            Ok(TaskState::Running | TaskState::Unknown { .. }) if !is_running => {
+                // Cancelled, deleted or given up: nobody waits for it any more.
+                self.cancel(poll, &task_id).await?;
+                self.generations.tell_again(poll).await?;
+                return Ok(Status::Ended.into());
+            }
+            _ if !is_running => {
+                workspaces.free_slot(owner, &poll.generation_id).await?;
+                self.generations.tell_again(poll).await?;
+                return Ok(Status::Ended.into());
+            }
             Ok(TaskState::Succeeded { url }) if self.keeps_videos => {
                 let is_running = workspaces.record_source(owner, id, &poll.generation_id, &url).await?;
                 return Ok(if is_running { Status::Made } else { Status::Ended }.into());
             }
             Ok(TaskState::Succeeded { url }) => Ending::Completed { url },
             Ok(TaskState::Failed { reason }) => Ending::Failed { error: reason },
-            Ok(TaskState::Running | TaskState::Unknown { .. }) | Err(_) if poll.is_overdue() => {
-                Ending::Overdue
-            }
-            Ok(TaskState::Running | TaskState::Unknown { .. }) => return Ok(Status::Generating.into()),
-            Err(VendorUnavailable::Busy { retry_after: Some(wait) }) => {
-                let retry_after_seconds = wait.min(MAX_WAIT).as_secs().max(1);
-                return Ok(Output { status: Status::Busy, retry_after_seconds });
-            }
-            Err(unavailable) => return Err(unavailable.into()),
+            Ok(TaskState::Running | TaskState::Unknown { .. }) | Err(_) => match self.source(poll).await? {
+                // Another execution has seen it finished.
+                Some(_) if self.keeps_videos => return Ok(Status::Made.into()),
+                _ => Ending::Overdue,
+            },
         };
         let is_overdue = matches!(ending, Ending::Overdue);
         self.generations.end(poll, ending).await?;
-        if is_overdue && let Err(error) = self.vendor.cancel_task(&task_id).await {
+        if is_overdue && let Err(error) = self.cancel(poll, &task_id).await {
             tracing::warn!(error = describe(&error), "task not cancelled");
         }
         Ok(Status::Ended.into())
+    }
+
+    async fn cancel(&self, poll: &Poll, task_id: &str) -> Result<(), PollError> {
+        if self.vendor.cancel_task(task_id).await? {
+            tracing::info!("task cancelled");
+            self.generations.workspaces.free_slot(&poll.owner, &poll.generation_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the vendor has the finished video of a generation that is still running, if that is known.
+    async fn source(&self, poll: &Poll) -> Result<Option<String>, DatabaseError> {
+        let newest = self.generations.newest(poll).await?;
+        let running = newest.filter(|newest| newest.video.status == VideoStatus::Generating);
+        Ok(running.and_then(|running| running.generation).and_then(|generation| generation.source))
     }
 
     /// The vendor's task. Where nobody has noted it, because whoever ordered it died, the vendor is asked for it, if it can be; the
@@ -100,16 +123,16 @@ impl App {
 
     /// Records that there will be no more asking, or no more copying: then the video is left where the vendor has it.
     pub async fn give_up(&self, poll: &Poll) -> Result<Status, DatabaseError> {
-        let generation = self.generations.newest(poll).await?.and_then(|newest| newest.generation);
-        let ending = match generation.and_then(|generation| generation.source) {
-            Some(url) => {
-                tracing::error!("video not kept: left at the vendor's address");
-                Metric::VideosNotKept.count(1);
-                Ending::Completed { url }
-            }
+        let source = self.source(poll).await?;
+        let is_made = source.is_some();
+        let ending = match source {
+            Some(url) => Ending::Completed { url },
             None => Ending::Failed { error: GIVEN_UP.to_owned() },
         };
-        self.generations.end(poll, ending).await?;
+        if self.generations.end(poll, ending).await? && is_made {
+            tracing::error!("video not kept: left at the vendor's address");
+            Metric::VideosNotKept.count(1);
+        }
         Ok(Status::Ended)
     }
 }

@@ -7,15 +7,12 @@ use shared::{
         polling::Polled,
         workspaces::{
             generation::{Ending, Outcome},
-            stale::Stale,
+            stale::{OUTCOME_UNKNOWN, Stale},
         },
     },
 };
 
 use crate::{App, BATCH, CONCURRENCY};
-
-/// Told to people where nobody knows whether the vendor has accepted: `generate-video` died on the way, and nobody could find out.
-const OUTCOME_UNKNOWN: &str = "生成请求中断，结果未知，为避免重复计费不会自动重试";
 
 impl App {
     pub async fn sweep_generations(&self) -> Result<(), DatabaseError> {

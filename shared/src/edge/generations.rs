@@ -23,17 +23,20 @@ pub struct Generations {
 }
 
 impl Generations {
-    /// Ends a running generation, and tells it; or tells again how it has ended before.
-    pub async fn end(&self, poll: &Poll, ending: Ending) -> Result<(), DatabaseError> {
+    /// Ends a running generation, and tells it; or tells again how it has ended before, and is `false`.
+    pub async fn end(&self, poll: &Poll, ending: Ending) -> Result<bool, DatabaseError> {
         let finished = self.workspaces.finish(&poll.owner, poll.workspace_id, &poll.generation_id, &ending);
         match finished.await? {
             Some(updated_at) => {
                 tracing::info!("generation ended");
                 self.tell(poll, ending.into_event(poll.workspace_id, updated_at)).await;
+                Ok(true)
             }
-            None => self.tell_again(poll).await?,
+            None => {
+                self.tell_again(poll).await?;
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     /// Ends a claim that got no task, and tells it; or tells again how it has ended before.

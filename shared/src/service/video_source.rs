@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use reqwest::{Client, Response, StatusCode, redirect};
+use tokio::time::timeout;
 
 use super::{
     http::{self, NoClient},
@@ -27,14 +28,21 @@ pub enum SourceError {
     /// There never will be: to ask again is of no use.
     #[error("unusable video: {0}")]
     Unusable(String),
+    /// It isn't there, or not yet everywhere where the vendor has it.
+    #[error("no video there: {0}")]
+    Absent(StatusCode),
     /// There is none now.
-    #[error("video not available: {0}")]
+    #[error("{0}")]
     Unavailable(String),
 }
 
 impl SourceError {
     fn unusable(why: &str) -> Self {
         Self::Unusable(why.to_owned())
+    }
+
+    fn silent() -> Self {
+        Self::Unavailable("the vendor says nothing".to_owned())
     }
 
     /// The address is left out: whoever has it has the video.
@@ -80,8 +88,9 @@ impl VideoSource {
             }
         });
         let client = http::builder(CONNECT_TIMEOUT)?
-            .read_timeout(SILENCE)
             .redirect(redirects)
+            // The vendor's address lets whoever has it in.
+            .referer(false)
             .dns_resolver(guard.clone())
             // A proxy would look names up by itself.
             .no_proxy()
@@ -93,7 +102,8 @@ impl VideoSource {
     pub async fn open(&self, url: &str) -> Result<Incoming, SourceError> {
         let url = url.parse().map_err(|_| SourceError::unusable("its address is none"))?;
         self.guard.check(&url).map_err(|not_public| SourceError::Unusable(not_public.to_string()))?;
-        let mut response = self.http.get(url).send().await.map_err(SourceError::of)?;
+        let answer = timeout(SILENCE, self.http.get(url).send()).await.map_err(|_| SourceError::silent())?;
+        let mut response = answer.map_err(SourceError::of)?;
         match response.status() {
             StatusCode::OK => {}
             status
@@ -105,6 +115,9 @@ impl VideoSource {
             {
                 return Err(SourceError::Unavailable(status.to_string()));
             }
+            status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
+                return Err(SourceError::Absent(status));
+            }
             status => return Err(SourceError::Unusable(status.to_string())),
         }
         if response.content_length().is_some_and(|length| length > MAX_BYTES) {
@@ -112,7 +125,7 @@ impl VideoSource {
         }
         let mut first = Bytes::new();
         while first.len() < MP4_AT + MP4.len() {
-            let Some(chunk) = response.chunk().await.map_err(SourceError::of)? else { break };
+            let Some(chunk) = next(&mut response).await? else { break };
             first = if first.is_empty() { chunk } else { [first, chunk].concat().into() };
         }
         if first.get(MP4_AT..MP4_AT + MP4.len()) != Some(MP4) {
@@ -122,6 +135,11 @@ impl VideoSource {
     }
 }
 
+/// The time is of waiting for the vendor alone, and not of what is done with what has come.
+async fn next(response: &mut Response) -> Result<Option<Bytes>, SourceError> {
+    timeout(SILENCE, response.chunk()).await.map_err(|_| SourceError::silent())?.map_err(SourceError::of)
+}
+
 impl Incoming {
     /// The video, as it comes.
     pub fn chunks(self) -> impl Stream<Item = Result<Bytes, SourceError>> {
@@ -129,7 +147,7 @@ impl Incoming {
         stream::try_unfold(state, |(first, mut response, mut size)| async move {
             let chunk = match first {
                 Some(first) => Some(first),
-                None => response.chunk().await.map_err(SourceError::of)?,
+                None => next(&mut response).await?,
             };
             let Some(chunk) = chunk else { return Ok(None) };
             size += chunk.len() as u64;
@@ -138,5 +156,21 @@ impl Incoming {
             }
             Ok(Some((chunk, (None, response, size))))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_public_is_not_asked() {
+        let source = VideoSource::new("").unwrap();
+        for url in
+            ["https://localhost:1/v.mp4", "https://127.0.0.1:1/v.mp4", "http://vendor.example/v.mp4", "v.mp4"]
+        {
+            let refused = source.open(url).await.err();
+            assert!(matches!(refused, Some(SourceError::Unusable(_))), "{url}: {refused:?}");
+        }
     }
 }

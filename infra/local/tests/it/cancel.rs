@@ -1,8 +1,15 @@
 //! Contract §7: a generation that is cancelled, whatever the vendor makes of it.
 
+use local::simulation::Protocol;
 use serde_json::{Value, json};
 
-use crate::{deaths::wait_while, studio::Studio};
+use crate::{
+    board::Board,
+    deaths::{at_a_slow_vendor, wait_while},
+    slow_vendor::TASK,
+    studio::Studio,
+    vendors::PICTURE,
+};
 
 async fn vendor_has_cancelled(studio: &Studio, task_id: &Value) -> bool {
     let tasks = studio.board.vendor_tasks().await;
@@ -101,5 +108,69 @@ async fn where_nothing_is_made_nothing_is_cancelled() {
     studio.expect("completed").await;
     assert_eq!(studio.socket.refused("video.cancel", id).await.0, "CONFLICT");
     assert_eq!(studio.video().await["status"], "completed");
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_is_cancelled_though_the_vendor_fails_when_it_is_asked() {
+    let mut studio = Studio::open().await;
+    let task_id = studio.board.send(studio.generate("#stall #flaky")).await.data()["task_id"].clone();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    wait_while("the vendor's task goes on", async || !vendor_has_cancelled(&studio, &task_id).await).await;
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_cancelled_while_it_is_ordered_is_cancelled_at_the_vendor() {
+    let (mut studio, mut vendor, request) = at_a_slow_vendor().await;
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    assert_eq!(studio.expect("failed").await["error"], "已取消");
+    vendor.answer.notify_one();
+    let answer = request.await.unwrap();
+    assert_eq!(answer.status(), 502);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["message"], "已取消");
+    assert_eq!(vendor.cancelled.recv().await.as_deref(), Some(TASK));
+    assert_eq!(studio.video().await["status"], "failed");
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_cancellation_that_came_too_late_ends_no_later_video() {
+    let mut studio = Studio::open().await;
+    let cancel = studio.socket.frame("video.cancel", json!({"workspace_id": studio.id}));
+    let late = studio.socket.exchange(&cancel).await;
+    assert_eq!(late["data"]["code"], "CONFLICT");
+    studio.board.send(studio.generate("#stall")).await.data();
+    let repeated = studio.socket.exchange(&cancel).await;
+    assert_eq!(repeated["data"]["code"], "CONFLICT");
+    assert_eq!(studio.video().await["status"], "generating");
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn to_cancel_is_no_way_around_the_bound_of_videos_at_once() {
+    let start = |vendor| {
+        Board::start_with(move |config| {
+            config.vendor = vendor;
+            config.parameters.insert("GenerationsAtOnce".to_owned(), "1".to_owned());
+        })
+    };
+    // Kling can't cancel: what was begun goes on, and is paid.
+    let mut studio = Studio::of_picture(start(Some(Protocol::Kling)).await, PICTURE).await;
+    studio.board.send(studio.generate("#stall")).await.data();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    studio.board.send(studio.generate("walks")).await.refused(429, "RATE_LIMITED");
+    studio.board.stop().await;
+    // The plain vendor can, and then there is room again.
+    let mut studio = Studio::of(start(None).await).await;
+    let task_id = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    wait_while("the vendor's task goes on", async || !vendor_has_cancelled(&studio, &task_id).await).await;
+    wait_while("there is no room", async || studio.board.send(studio.generate("walks")).await.status != 200)
+        .await;
     studio.board.stop().await;
 }

@@ -89,7 +89,7 @@ fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
 }
 
 /// A request that is claimed and told, and of which a vendor has heard, but said nothing yet.
-async fn at_a_slow_vendor() -> (Studio, SlowVendor, JoinHandle<reqwest::Response>) {
+pub async fn at_a_slow_vendor() -> (Studio, SlowVendor, JoinHandle<reqwest::Response>) {
     let mut vendor = SlowVendor::start().await;
     let board = Board::start_with_parameter("VideoVendorUrl", &vendor.url).await;
     let mut studio = Studio::of(board).await;

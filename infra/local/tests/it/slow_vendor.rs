@@ -11,6 +11,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
+    extract::Path,
     http::StatusCode,
     routing::{get, post},
 };
@@ -33,6 +34,8 @@ pub struct SlowVendor {
     /// Each request for its video, which comes half and then stops while this is so.
     pub watched: mpsc::UnboundedReceiver<()>,
     pub stops: Arc<AtomicBool>,
+    /// Each task that is cancelled.
+    pub cancelled: mpsc::UnboundedReceiver<String>,
 }
 
 impl SlowVendor {
@@ -60,14 +63,19 @@ impl SlowVendor {
             };
             Body::from_stream(stream::iter([Ok::<_, Infallible>("\0\0\0\x18ftypmp42")]).chain(rest))
         };
+        let (tell, cancelled) = mpsc::unbounded_channel();
+        let cancel = async move |Path(id): Path<String>| {
+            tell.send(id).unwrap();
+            StatusCode::NO_CONTENT
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let done = json!({"id": TASK, "status": "succeeded", "video_url": format!("{url}/1.mp4")});
         let router = Router::new()
             .route("/tasks", post(create))
-            .route("/tasks/{id}", get(async || Json(done)))
+            .route("/tasks/{id}", get(async || Json(done)).delete(cancel))
             .route("/1.mp4", get(video));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, asked, answer, watched, stops }
+        Self { url, asked, answer, watched, stops, cancelled }
     }
 }

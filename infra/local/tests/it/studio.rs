@@ -23,9 +23,13 @@ impl Studio {
     }
 
     pub async fn of(board: Board) -> Self {
+        Self::of_picture(board, PNG).await
+    }
+
+    pub async fn of_picture(board: Board, picture: &[u8]) -> Self {
         let mut socket = board.connect().await;
         let id = socket.create().await;
-        let image_url = board.upload(PNG).await;
+        let image_url = board.upload(picture).await;
         Self { board, socket, id, image_url }
     }
 

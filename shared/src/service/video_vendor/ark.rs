@@ -14,7 +14,7 @@ use super::{
         PictureLimits, Protocol, Reply, TaskState, VIDEO_REFUSED, WORDS_REFUSED, in_chinese,
     },
 };
-use crate::model::{GenerationId, ImageKind, InvalidData, MotionParams};
+use crate::model::{GenerationId, ImageBounds, ImageKind, InvalidData, MotionParams};
 
 const TASKS: &str = "/contents/generations/tasks";
 const USUAL_MODEL: &str = "doubao-seedance-1-5-pro-251215";
@@ -40,12 +40,14 @@ impl Protocol for Ark {
         Some(PictureLimits {
             kinds: &[ImageKind::Jpeg, ImageKind::Png, ImageKind::WebP],
             max_bytes: 30_000_000 - 1,
+            bounds: ImageBounds { min_side: 300, max_side: 6_000, max_ratio: 2.5 },
         })
     }
 
     fn order(&self, picture: &Picture, params: &MotionParams) -> Result<Map<String, Value>, InvalidData> {
         // Moves of the camera are words: there is no field for them. Nor is there a length that is refused.
-        let text = prompt(params, Language::Chinese);
+        // Two hyphens would begin a parameter in an older style of prompts, and the price is nothing for a person to set.
+        let text = prompt(params, Language::Chinese).replace("--", "——");
         let text = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
         let image = json!({
             "type": "image_url", "role": "first_frame", "image_url": {"url": picture_uri(picture)},
@@ -58,6 +60,12 @@ impl Protocol for Ark {
 
     fn create(&self, order: Map<String, Value>, _: &GenerationId) -> Call {
         Call::post(TASKS, order)
+    }
+
+    fn is_unknown(&self, reply: &Reply) -> bool {
+        let code = reply.text("/error/code");
+        let is_about_us = ["InvalidEndpoint", "Model"].iter().any(|prefix| code.starts_with(prefix));
+        reply.status == StatusCode::NOT_FOUND && !code.is_empty() && !is_about_us
     }
 
     fn created(&self, reply: &Reply) -> Result<String, Fault> {
@@ -159,6 +167,8 @@ mod tests {
         );
         let order = ark().order(&png(), &MotionParams::default()).unwrap();
         assert_eq!(order["content"].as_array().map(Vec::len), Some(1));
+        let order = ark().order(&png(), &params("", "人物转身 --rs 1080p --dur 12")).unwrap();
+        assert_eq!(order["content"][0]["text"], "人物转身 ——rs 1080p ——dur 12");
     }
 
     #[test]
@@ -195,6 +205,16 @@ mod tests {
         assert!(matches!(of(500, "InternalServiceError", ""), Err(Fault::Broken { .. })));
         assert!(matches!(ark().created(&reply(502, Value::Null)), Err(Fault::Broken { .. })));
         assert!(matches!(ark().created(&reply(200, json!({}))), Err(Fault::Broken { .. })));
+    }
+
+    #[test]
+    fn a_task_is_gone_only_if_the_vendor_says_so() {
+        let of = |body: Value| ark().is_unknown(&reply(404, body));
+        assert!(of(json!({"error": {"code": "ResourceNotFound"}})));
+        for other in ["InvalidEndpointOrModel.NotFound", "ModelNotOpen", ""] {
+            assert!(!of(json!({"error": {"code": other}})), "{other}");
+        }
+        assert!(!of(Value::Null));
     }
 
     #[test]

@@ -9,18 +9,19 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use reqwest::StatusCode;
 use ring::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
     prompt::{Language, check_length, picture_uri, prompt},
     protocol::{
-        CONTENT_REFUSED, Call, FAILED, Fault, PICTURE_UNUSABLE, Picture, PictureLimits, PictureSource,
-        Protocol, Reply, TaskState, in_chinese,
+        ANY_SIDES, CONTENT_REFUSED, Call, FAILED, Fault, PICTURE_UNUSABLE, Picture, PictureLimits,
+        PictureSource, Protocol, Reply, TaskState, in_chinese,
     },
 };
-use crate::model::{GenerationId, ImageKind, InvalidData, MAX_IMAGE_BYTES, MotionParams, Timestamp, phrase};
+use crate::model::{
+    GenerationId, ImageBounds, ImageKind, InvalidData, MAX_IMAGE_BYTES, MotionParams, Timestamp, phrase,
+};
 
 const TASKS: &str = "/v1/videos/image2video";
 const USUAL_MODEL: &str = "kling-v2-6";
@@ -73,7 +74,8 @@ impl Protocol for Kling {
 
     fn picture_limits(&self) -> Option<PictureLimits> {
         let max_bytes = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
-        Some(PictureLimits { kinds: &[ImageKind::Jpeg, ImageKind::Png], max_bytes })
+        let bounds = ImageBounds { min_side: 300, max_ratio: 2.5, ..ANY_SIDES };
+        Some(PictureLimits { kinds: &[ImageKind::Jpeg, ImageKind::Png], max_bytes, bounds })
     }
 
     fn order(&self, picture: &Picture, params: &MotionParams) -> Result<Map<String, Value>, InvalidData> {
@@ -141,7 +143,7 @@ impl Protocol for Kling {
     }
 
     fn is_unknown(&self, reply: &Reply) -> bool {
-        code(reply) == Some(1203) || code(reply).is_none() && reply.status == StatusCode::NOT_FOUND
+        code(reply) == Some(1203)
     }
 
     fn find(&self, generation: &GenerationId) -> Option<Call> {
@@ -163,7 +165,9 @@ fn fault(reply: &Reply) -> Fault {
     let message = reply.text("/message").to_ascii_lowercase();
     match code {
         1300 | 1301 => Fault::refused(CONTENT_REFUSED),
-        1200 | 1201 if message.contains("image") => Fault::refused(PICTURE_UNUSABLE),
+        1200 | 1201 if message.contains("image") || message.contains('图') => {
+            Fault::refused(PICTURE_UNUSABLE)
+        }
         1302 | 1303 => reply.busy(),
         // Key, money, rights, an address that is not let in, and parameters that this system made or somebody set.
         1000..=1004 | 1100..=1103 | 1200..=1203 | 1304 => Fault::account(&code.to_string()),
@@ -257,6 +261,7 @@ mod tests {
         assert!(matches!(kling("").created(&reply(504, Value::Null)), Err(Fault::Broken { .. })));
         assert!(kling("").is_unknown(&reply(404, json!({"code": 1203}))));
         assert!(!kling("").is_unknown(&reply(404, json!({"code": 1202}))));
+        assert!(!kling("").is_unknown(&reply(404, Value::Null)));
     }
 
     #[test]

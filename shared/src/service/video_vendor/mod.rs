@@ -20,7 +20,7 @@ use std::{
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::protocol::{Call, Fault, Protocol, Reply};
 use super::{
@@ -39,9 +39,10 @@ const LEAST_TIME: Duration = Duration::from_secs(3);
 /// After how long a busy vendor is asked again that doesn't say when. Doubled each time.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long each look for a lost task may take, and what lies between two.
+/// How long looking for a lost task may take, each time and in all, and what lies before each look.
 const FIND_TIMEOUT: Duration = Duration::from_secs(3);
-const FIND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const FIND_TIME: Duration = Duration::from_secs(7);
+const FIND_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
 /// How many states that nobody has heard of a process remembers having logged, and logs at all.
 const MAX_UNKNOWN_STATES: usize = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,7 +51,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum CreateTaskError {
     /// There surely is none, and that is up to the person; `reason` is for people, in Chinese.
-    #[error("vendor refused: {reason}")]
+    // Not why: the vendor's own words may quote the person's.
+    #[error("vendor refused")]
     Refused {
         /// Why.
         reason: String,
@@ -178,6 +180,7 @@ impl VideoVendor {
                 let message = format!("当前的视频服务只接受 {most} KB 以内的图片，请压缩后重新上传");
                 return Err(InvalidData::new("image_url", message));
             }
+            limits.bounds.check(&picture.header, "image_url")?;
         }
         self.protocol.order(picture, params).map(Order)
     }
@@ -217,7 +220,8 @@ impl VideoVendor {
                 Err(Fault::Busy { retry_after }) => {
                     let wait = retry_after.unwrap_or(back_off);
                     back_off *= 2;
-                    if Instant::now() + wait + LEAST_TIME > give_up {
+                    let left = give_up.saturating_duration_since(Instant::now());
+                    if wait.checked_add(LEAST_TIME).is_none_or(|time| time > left) {
                         return Err(CreateTaskError::Busy);
                     }
                     sleep(wait).await;
@@ -237,19 +241,21 @@ impl VideoVendor {
     ) -> Result<String, CreateTaskError> {
         Metric::VendorErrors.count(1);
         // What was accepted just now may not be found at once.
-        for wait in [Duration::ZERO, FIND_AGAIN_AFTER] {
-            sleep(wait).await;
-            match self.find_task(generation).await {
-                Ok(Lost::Found(task_id)) => {
-                    tracing::warn!(task_id, "task found whose creation got no answer");
-                    return Ok(task_id);
+        let looks = async {
+            for wait in FIND_AFTER {
+                sleep(wait).await;
+                match self.find_task(generation).await {
+                    Ok(Lost::Found(task_id)) => return Some(task_id),
+                    Ok(Lost::Untraceable) => return None,
+                    // Or the order is still on its way.
+                    Ok(Lost::NoTask) | Err(_) => {}
                 }
-                Ok(Lost::Untraceable) => break,
-                // Or the order is still on its way.
-                Ok(Lost::NoTask) | Err(_) => {}
             }
-        }
-        Err(lost.into())
+            None
+        };
+        let found = timeout(FIND_TIME, looks).await.ok().flatten().ok_or(lost)?;
+        tracing::warn!(task_id = found, "task found whose creation got no answer");
+        Ok(found)
     }
 
     /// Looks for the task that was ordered for a generation.
@@ -285,18 +291,28 @@ impl VideoVendor {
         if self.protocol.is_unknown(&reply) {
             return Ok(TaskState::Failed { reason: "视频服务中已没有这个任务".to_owned() });
         }
-        self.protocol.state(&reply).map_err(unavailable)
+        self.protocol.state(&reply).map_err(|fault| match (unavailable(fault), reply.retry_after) {
+            // Whatever is wrong: it says when it may be right again.
+            (VendorUnavailable::Answer(_), retry_after @ Some(_)) => VendorUnavailable::Busy { retry_after },
+            (unavailable, _) => unavailable,
+        })
     }
 
-    /// Cancels a task, as far as the vendor can, and as far as it has not ended.
-    pub async fn cancel_task(&self, task_id: &str) -> Result<(), VendorUnavailable> {
-        let Some(call) = self.protocol.cancel(task_id) else { return Ok(()) };
+    /// Cancels a task, as far as the vendor can, and as far as it has not ended: whether it is made no more.
+    pub async fn cancel_task(&self, task_id: &str) -> Result<bool, VendorUnavailable> {
+        let Some(call) = self.protocol.cancel(task_id) else { return Ok(false) };
         let reply = self.send(&call, QUERY_TIMEOUT).await?;
         match reply.status {
+            status if status.is_success() => Ok(true),
+            _ if self.protocol.is_unknown(&reply) => Ok(true),
             StatusCode::TOO_MANY_REQUESTS => Err(VendorUnavailable::Busy { retry_after: reply.retry_after }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Metric::VendorAccountErrors.count(1);
+                Err(VendorUnavailable::Answer(reply.status.to_string()))
+            }
             status if status.is_server_error() => Err(VendorUnavailable::Answer(status.to_string())),
-            // Or it is too late for that, or there is no such task any more.
-            _ => Ok(()),
+            // It is too late for that.
+            _ => Ok(false),
         }
     }
 

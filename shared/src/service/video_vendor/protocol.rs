@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::model::{GenerationId, ImageHeader, ImageKind, InvalidData, MotionParams};
+use crate::model::{GenerationId, ImageBounds, ImageHeader, ImageKind, InvalidData, MotionParams};
 
 /// As much of a vendor's word as fits a frame and a card on the board.
 const MAX_REASON_CHARS: usize = 500;
@@ -69,11 +69,11 @@ impl Reply {
     pub fn fault_by_status(&self) -> Fault {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => self.busy(),
-            StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
-                Fault::Account { code: self.status.to_string() }
-            }
+            StatusCode::UNAUTHORIZED
+            | StatusCode::PAYMENT_REQUIRED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND => Fault::Account { code: self.status.to_string() },
             StatusCode::BAD_REQUEST
-            | StatusCode::NOT_FOUND
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY => Fault::refused("视频生成服务拒绝了请求"),
@@ -201,7 +201,13 @@ pub(super) struct PictureLimits {
     pub kinds: &'static [ImageKind],
     /// Of the picture, before it is written as base64.
     pub max_bytes: usize,
+    /// Of its sides. What the vendor says nothing of is left open.
+    pub bounds: ImageBounds,
 }
+
+/// No bounds of a picture's sides.
+pub(super) const ANY_SIDES: ImageBounds =
+    ImageBounds { min_side: 1, max_side: usize::MAX, max_ratio: f64::INFINITY };
 
 /// A vendor's language. It does no I/O.
 pub(super) trait Protocol: Send + Sync {
@@ -236,9 +242,10 @@ pub(super) trait Protocol: Send + Sync {
     /// How the task is.
     fn state(&self, reply: &Reply) -> Result<TaskState, Fault>;
 
-    /// Whether the answer says that there is no such task.
+    /// Whether the answer says, in the vendor's own shape, that there is no such task: a 404 alone may be anybody's, and a task that
+    /// is taken for gone is paid for nothing.
     fn is_unknown(&self, reply: &Reply) -> bool {
-        reply.status == StatusCode::NOT_FOUND
+        reply.status == StatusCode::NOT_FOUND && reply.body.get("error").is_some()
     }
 
     /// Asks for the task by what the order was sent with, where the vendor keeps that.

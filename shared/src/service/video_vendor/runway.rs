@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::{
     prompt::{Language, check_length, picture_uri, prompt},
     protocol::{
-        Call, ENDED_BY_VENDOR, FAILED, Fault, PICTURE_REFUSED, PICTURE_UNUSABLE, Picture, PictureLimits,
-        Protocol, Reply, TaskState, VIDEO_REFUSED, WORDS_REFUSED, in_chinese,
+        ANY_SIDES, Call, ENDED_BY_VENDOR, FAILED, Fault, PICTURE_REFUSED, PICTURE_UNUSABLE, Picture,
+        PictureLimits, Protocol, Reply, TaskState, VIDEO_REFUSED, WORDS_REFUSED, in_chinese,
     },
 };
 use crate::model::{GenerationId, ImageHeader, ImageKind, InvalidData, MotionParams};
@@ -51,6 +51,7 @@ impl Protocol for Runway {
         Some(PictureLimits {
             kinds: &[ImageKind::Jpeg, ImageKind::Png, ImageKind::WebP],
             max_bytes: (MAX_URI_BYTES - URI_HEAD_BYTES) / 4 * 3,
+            bounds: ANY_SIDES,
         })
     }
 
@@ -120,12 +121,8 @@ fn failure(code: &str, words: &str) -> TaskState {
 }
 
 fn fault(reply: &Reply) -> Fault {
-    // `error` is a text or an object, by the version of the API.
-    let words = match reply.body.get("error") {
-        Some(Value::String(words)) => words.to_lowercase(),
-        Some(other) => other.to_string().to_lowercase(),
-        None => String::new(),
-    };
+    // What is wrong is said in `error`, or in more members beside it.
+    let words = reply.body.to_string().to_lowercase();
     match reply.status.as_u16() {
         400 if words.contains("credit") => Fault::account("credits"),
         400 if words.contains("image") || words.contains("asset") => Fault::refused(PICTURE_UNUSABLE),

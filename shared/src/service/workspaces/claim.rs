@@ -3,6 +3,8 @@
 //! An owner's document in `quotas` has a slot for each generation that may be running: `slots: [{generation, workspace,
 //! taken_at, until}]`. A slot is taken before the workspace is claimed, and nobody gives it back when the generation ends:
 //! when there is none left, the workspaces tell which of them are free again. So no death in between costs more than that look.
+//! The slot of a generation that was cancelled is `held` until the vendor has stopped too, or it would have been given up: the task
+//! goes on, and is paid.
 
 use std::time::Duration;
 
@@ -68,6 +70,8 @@ struct Slot {
     generation: GenerationId,
     workspace: ObjectId,
     taken_at: DateTime,
+    #[serde(default)]
+    held: bool,
 }
 
 /// What a workspace says of a slot.
@@ -148,6 +152,7 @@ impl Workspaces {
         let has_ended = |slot: &&Slot| {
             let is_too_late = slot.taken_at.timestamp_millis() + CLAIM_TIME_MS < now;
             match found.iter().find(|holder| holder.id == slot.workspace) {
+                _ if slot.held => false,
                 Some(holder) if holder.deleted_at.is_some() => false,
                 Some(Holder { video: Some(HeldVideo { status, generation: Some(held) }), .. })
                     if held.id == slot.generation =>
@@ -161,6 +166,21 @@ impl Workspaces {
         let ended: Vec<&str> = slots.iter().filter(has_ended).map(|slot| slot.generation.as_str()).collect();
         let free = doc! {"$pull": {"slots": {"generation": {"$in": ended}}}};
         Ok(quotas.update_where(owner, Document::new(), free).await?)
+    }
+}
+
+impl Workspaces {
+    /// Keeps the slot of a generation that has ended here and not at the vendor's.
+    pub(super) async fn hold_slot(&self, owner: &Owner, id: &GenerationId) -> Result<(), DatabaseError> {
+        let held = doc! {"$set": {"slots.$.held": true}};
+        let same = doc! {"slots.generation": id.as_str()};
+        Ok(Quotas::new(&self.database).update_where(owner, same, held).await?)
+    }
+
+    /// Gives the slot of a generation back, which has ended at the vendor's too.
+    pub async fn free_slot(&self, owner: &Owner, id: &GenerationId) -> Result<(), DatabaseError> {
+        let free = doc! {"$pull": {"slots": {"generation": id.as_str()}}};
+        Ok(Quotas::new(&self.database).update_where(owner, Document::new(), free).await?)
     }
 }
 

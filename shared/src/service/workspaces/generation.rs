@@ -16,9 +16,9 @@ use mongodb::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Workspaces, alive, document, moved_forward};
+use super::{Workspaces, alive, document, moved_forward, takes};
 use crate::{
-    model::{Event, GenerationId, ImageName, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
+    model::{Event, GenerationId, ImageName, Owner, Timestamp, Video, VideoName, VideoStatus, WorkspaceId},
     service::{
         database::{DatabaseError, literal, object_id, timestamp},
         metrics::Metric,
@@ -38,7 +38,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
@@ -181,7 +181,7 @@ impl Workspaces {
     ) -> Result<Option<Timestamp>, DatabaseError> {
         let failed =
             |error: &str| doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)};
-        let change = match ending {
+        let mut change = match ending {
             Ending::Completed { url } => {
                 doc! {
                     "video.status": VideoStatus::Completed.as_str(),
@@ -192,6 +192,10 @@ impl Workspaces {
             Ending::Failed { error } => failed(error),
             Ending::Overdue => failed(OVERDUE),
         };
+        if !matches!(ending, Ending::Completed { url } if VideoName::from_url(url).is_ok()) {
+            // What was copied of it is shown to nobody.
+            change.insert("condemned", takes::condemned_with(takes::running_file()));
+        }
         let Some(ended) = self.change_running(owner, id, generation, change).await? else { return Ok(None) };
         ending.metric().count(1);
         if let Some(took) = ended.took {

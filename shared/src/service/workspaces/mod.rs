@@ -89,7 +89,13 @@ fn moved_forward() -> Bson {
 
 /// The expression for `recent` with `request` in front. To be used in a stage after the one that moves `updated_at`.
 fn remember(request: RequestKey) -> Bson {
-    let newest = doc! {"r": request.short(), "at": "$updated_at"};
+    remember_with(request, Document::new())
+}
+
+/// The same, with `more` about it.
+fn remember_with(request: RequestKey, more: Document) -> Bson {
+    let mut newest = doc! {"r": request.short(), "at": "$updated_at"};
+    newest.extend(more);
     doc! {"$slice": [{"$concatArrays": [[newest], "$recent"]}, REMEMBERED_REQUESTS]}.into()
 }
 

@@ -12,6 +12,10 @@ use crate::{
     service::database::{DatabaseError, timestamp, workspace_id},
 };
 
+/// Told to people of a claim without a task, where nobody could find out whether the vendor has accepted: `generate-video` died on
+/// the way.
+pub const OUTCOME_UNKNOWN: &str = "生成请求中断，结果未知，为避免重复计费不会自动重试";
+
 /// A claim that has no task after this long is abandoned, and a task that wasn't asked about for this long has lost its
 /// execution (decision 3 in the house's design).
 pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60);

@@ -4,14 +4,14 @@
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    bson::{Bson, DateTime, Document, doc, oid::ObjectId},
+    bson::{Bson, DateTime, doc, oid::ObjectId},
     options::ReturnDocument,
 };
 use serde::Deserialize;
 
-use super::{Workspaces, alive, moved_forward, only, remember};
+use super::{Workspaces, alive, generation::Outcome, moved_forward, only, remember_with};
 use crate::{
-    model::{Owner, RequestKey, Timestamp, VideoName, VideoStatus, WorkspaceId},
+    model::{GenerationId, Owner, RequestKey, Timestamp, VideoName, VideoStatus, WorkspaceId},
     service::{
         database::{DatabaseError, object_id, timestamp},
         metrics::Metric,
@@ -55,7 +55,8 @@ impl Condemned {
 }
 
 impl Workspaces {
-    /// Ends the running generation, whatever the vendor still makes of it.
+    /// Ends the running generation, whatever the vendor still makes of it. That there is none is remembered too: a repeat that comes
+    /// after the next one was begun must not end that.
     pub async fn cancel_video(
         &self,
         owner: &Owner,
@@ -65,44 +66,67 @@ impl Workspaces {
         #[derive(Deserialize)]
         struct Found {
             updated_at: DateTime,
-            deleted_at: Option<DateTime>,
             #[serde(default)]
-            recent: Vec<Document>,
+            recent: Vec<Remembered>,
+            video: Option<FoundVideo>,
         }
-        let mut running = alive(owner, id);
-        running.insert("video.status", VideoStatus::Generating.as_str());
-        running.insert("recent.r", doc! {"$ne": request.short()});
+        #[derive(Deserialize)]
+        struct Remembered {
+            #[serde(default)]
+            was_idle: bool,
+        }
+        #[derive(Deserialize)]
+        struct FoundVideo {
+            generation: Option<FoundGeneration>,
+        }
+        #[derive(Deserialize)]
+        struct FoundGeneration {
+            id: GenerationId,
+        }
+        let is_running = doc! {"$eq": ["$video.status", VideoStatus::Generating.as_str()]};
+        let note = doc! {"$set": {"recent": remember_with(request, doc! {"was_idle": {"$not": [is_running.clone()]}})}};
+        let ended = doc! {"$mergeObjects": ["$video", {
+            "status": VideoStatus::Failed.as_str(),
+            "error": CANCELLED,
+            "generation": {"$mergeObjects": ["$video.generation", {
+                // Of a request that is still at the vendor's: whoever repeats it isn't to wait.
+                "outcome": {"$ifNull": ["$video.generation.outcome", Outcome::Unknown.as_str()]},
+            }]},
+        }]};
         let end = doc! {"$set": {
-            "video.status": VideoStatus::Failed.as_str(),
-            "video.error": CANCELLED,
-            // Of a request that is still at the vendor's: whoever repeats it isn't to wait.
-            "video.generation.outcome": {"$ifNull": ["$video.generation.outcome", "unknown"]},
+            "video": {"$cond": [is_running.clone(), ended, "$video"]},
             // A copy of it may be under way.
             "condemned": condemned_with(running_file()),
-            "updated_at": moved_forward(),
+            "updated_at": {"$cond": [is_running, moved_forward(), "$updated_at"]},
         }};
-        let note = doc! {"$set": {"recent": remember(request)}};
+        let shown = doc! {"updated_at": 1, "recent": {"$slice": 1}, "video.generation.id": 1};
+        let mut unknown = alive(owner, id);
+        unknown.insert("recent.r", doc! {"$ne": request.short()});
         let documents = self.documents.clone_with_type::<Found>();
-        let cancelled = documents
-            .find_one_and_update(running, vec![end, note])
-            .projection(doc! {"updated_at": 1})
-            .return_document(ReturnDocument::After)
-            .await?;
-        if let Some(cancelled) = cancelled {
+        let after = documents.find_one_and_update(unknown, vec![note, end]).projection(shown);
+        if let Some(Found { updated_at, recent, video }) =
+            after.return_document(ReturnDocument::After).await?
+        {
+            let updated_at = timestamp(updated_at);
+            if recent.first().is_some_and(|newest| newest.was_idle) {
+                return Ok(Cancellation::NothingToCancel(updated_at));
+            }
             Metric::GenerationsCancelled.count(1);
-            return Ok(Cancellation::Cancelled(timestamp(cancelled.updated_at)));
+            if let Some(generation) = video.and_then(|video| video.generation) {
+                self.hold_slot(owner, &generation.id).await?;
+            }
+            return Ok(Cancellation::Cancelled(updated_at));
         }
         // Deleted or not: a repeat is answered like the first.
-        let any = doc! {"_id": object_id(id), "owner": owner.as_str()};
-        let found = documents.find_one(any);
+        let any = doc! {"_id": object_id(id), "owner": owner.as_str(), "recent.r": request.short()};
         let found =
-            found.projection(doc! {"updated_at": 1, "deleted_at": 1, "recent": only(request)}).await?;
+            documents.find_one(any).projection(doc! {"updated_at": 1, "recent": only(request)}).await?;
         Ok(match found {
-            Some(found) if !found.recent.is_empty() => Cancellation::Repeat,
-            Some(Found { updated_at, deleted_at: None, .. }) => {
+            Some(Found { updated_at, recent, .. }) if recent.first().is_some_and(|first| first.was_idle) => {
                 Cancellation::NothingToCancel(timestamp(updated_at))
             }
-            _ => Cancellation::NotFound,
+            Some(_) => Cancellation::Repeat,
+            None => Cancellation::NotFound,
         })
     }
 
@@ -179,11 +203,11 @@ fn files_of(takes: Bson) -> Bson {
 }
 
 /// The name that the video of a running generation would have, in a list; an empty one where there is none.
-fn running_file() -> Bson {
+pub(super) fn running_file() -> Bson {
     let is_running = doc! {"$eq": ["$video.status", VideoStatus::Generating.as_str()]};
     doc! {"$cond": [is_running, [{"$concat": ["$video.generation.id", ".mp4"]}], []]}.into()
 }
 
-fn condemned_with(names: Bson) -> Bson {
+pub(super) fn condemned_with(names: Bson) -> Bson {
     doc! {"$concatArrays": [{"$ifNull": ["$condemned", []]}, names]}.into()
 }

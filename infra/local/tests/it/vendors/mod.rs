@@ -6,19 +6,23 @@ mod runway;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::{Router, http::StatusCode};
 use futures_util::future::join_all;
 use local::{secrets::VIDEO_VENDOR_KEY, simulation::Protocol};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     board::{Board, PNG},
     deaths::wait_while,
 };
 
-const JPEG: &[u8] = b"\xff\xd8\xff\xc0\x00\x0b\x08\x01\x00\x02\x00\x01\x01\x11\x00\xff\xd9";
+/// As the board's, but of 640 by 640 pixels, which all vendors take.
+pub const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x02\x80\0\0\x02\x80\x08\x02\0\0\0";
+const JPEG: &[u8] = b"\xff\xd8\xff\xc0\x00\x0b\x08\x02\x80\x02\x80\x01\x01\x11\x00\xff\xd9";
 const WEBP: &[u8] =
-    b"RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00";
+    b"RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00/\x7f\xc2\x9f\x00\x07\x10\x11\x11\x88\x88\xfe\x07";
 
 /// Told where somebody must see to the vendor's account.
 const OURS: &str = "请联系管理员";
@@ -48,7 +52,7 @@ fn expect_all<'a>(board: &'a Board, prompts: &'a [(String, Expected)]) -> impl F
     let caller = std::panic::Location::caller();
     async move {
         let mut socket = board.connect().await;
-        let image_url = board.upload(PNG).await;
+        let image_url = board.upload(PICTURE).await;
         let mut ids = Vec::new();
         for _ in prompts {
             ids.push(socket.create().await);
@@ -107,7 +111,7 @@ fn prompts(table: &[(&str, Expected)]) -> Vec<(String, Expected)> {
 async fn ordered(board: &Board, form: Value) -> Value {
     let mut socket = board.connect().await;
     let id = socket.create().await;
-    let image_url = board.upload(PNG).await;
+    let image_url = board.upload(PICTURE).await;
     let body = json!({"workspace_id": id, "image_url": image_url, "params": form});
     board.post("/api/generate/video", &body).await.data();
     board.vendor_tasks().await.pop().unwrap()["request"].clone()
@@ -118,23 +122,25 @@ fn form() -> Value {
 }
 
 fn picture() -> String {
-    format!("<{} bytes>", PNG.len())
+    format!("<{} bytes>", PICTURE.len())
 }
 
 #[tokio::test]
 async fn a_vendor_that_stays_busy_or_is_not_there_is_a_clear_refusal() {
-    let board = board_of(Protocol::Ark).await;
-    // What the vendor asks for is longer than there is time.
-    let busy = [("#create:QuotaExceeded".to_owned(), Refused(OURS))];
-    expect_all(&board, &busy).await;
-    board.stop().await;
-    let nowhere = Board::start_with(|config| {
-        config.vendor = Some(Protocol::Ark);
-        config.parameters.insert("VideoVendorUrl".to_owned(), "http://127.0.0.1:1".to_owned());
-    })
-    .await;
-    expect_all(&nowhere, &[("walks".to_owned(), Refused(BUSY))]).await;
-    nowhere.stop().await;
+    // Longer than anybody waits.
+    let busy = Router::new().fallback(async || (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "60")]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let busy_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, busy).await });
+    for url in [&busy_url, "http://127.0.0.1:1"] {
+        let board = Board::start_with(|config| {
+            config.vendor = Some(Protocol::Ark);
+            config.parameters.insert("VideoVendorUrl".to_owned(), url.to_owned());
+        })
+        .await;
+        expect_all(&board, &[("walks".to_owned(), Refused(BUSY))]).await;
+        board.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -163,7 +169,10 @@ async fn what_a_vendor_cannot_take_is_said_before_anything_is_ordered() {
         (Protocol::Kling, JPEG, 2_000, None),
         (Protocol::Runway, WEBP, 10, None),
         (Protocol::Runway, large_jpeg.as_slice(), 10, Some("image_url")),
-        (Protocol::Runway, PNG, 1_001, Some("motion_prompt")),
+        (Protocol::Runway, PICTURE, 1_001, Some("motion_prompt")),
+        (Protocol::Ark, PNG, 10, Some("image_url")),
+        (Protocol::Kling, PNG, 10, Some("image_url")),
+        (Protocol::Runway, PNG, 10, None),
         (Protocol::Ark, large_jpeg.as_slice(), 2_000, None),
     ] {
         let board = board_of(vendor).await;
@@ -191,7 +200,7 @@ async fn a_task_is_cancelled_where_the_vendor_can() {
         let board = board_of(vendor).await;
         let mut socket = board.connect().await;
         let id = socket.create().await;
-        let image_url = board.upload(PNG).await;
+        let image_url = board.upload(PICTURE).await;
         let params = json!({"motion_prompt": "#stall"});
         let body = json!({"workspace_id": id, "image_url": image_url, "params": params});
         board.post("/api/generate/video", &body).await.data();
