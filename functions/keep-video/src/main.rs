@@ -111,7 +111,7 @@ impl App {
         };
         let stored = tokio::select! {
             stored = stored => stored,
-            unwanted = self.until_unwanted(poll) => return unwanted.map(|()| Copied::Unwanted),
+            () = self.until_unwanted(poll) => return Ok(Copied::Unwanted),
         };
         match stored {
             Ok(bytes) => {
@@ -138,12 +138,15 @@ impl App {
     }
 
     /// Notes again and again that somebody works on the generation, until it isn't running any more.
-    async fn until_unwanted(&self, poll: &Poll) -> Result<(), KeepError> {
+    async fn until_unwanted(&self, poll: &Poll) {
+        let workspaces = &self.generations.workspaces;
         loop {
             sleep(NOTE_EVERY).await;
-            let workspaces = &self.generations.workspaces;
-            if !workspaces.is_running(&poll.owner, poll.workspace_id, &poll.generation_id).await? {
-                return Ok(());
+            match workspaces.is_running(&poll.owner, poll.workspace_id, &poll.generation_id).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // No reason to lose what is copied already.
+                Err(error) => tracing::warn!(error = describe(&error), "copy not noted"),
             }
         }
     }
