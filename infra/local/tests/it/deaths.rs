@@ -83,7 +83,7 @@ pub async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
 }
 
 /// A request for a video, on its way.
-fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
+pub fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
     let request = studio.generate(prompt).header("idempotency-key", "k");
     tokio::spawn(async move { request.send().await.unwrap() })
 }
@@ -100,7 +100,7 @@ pub async fn at_a_slow_vendor() -> (Studio, SlowVendor, JoinHandle<reqwest::Resp
 }
 
 /// Kills the function that carries `request` out, of which the gateway then says that it failed.
-async fn kill(studio: &Studio, request: JoinHandle<reqwest::Response>) {
+pub async fn kill(studio: &Studio, request: JoinHandle<reqwest::Response>) {
     assert_eq!(studio.board.kill(GENERATE), 1);
     assert_eq!(request.await.unwrap().status(), 500);
 }
@@ -111,7 +111,7 @@ async fn again(studio: &Studio, prompt: &str) -> Answer {
 }
 
 /// What the sweeper finds two minutes later.
-async fn sweep_later(studio: &Studio) {
+pub async fn sweep_later(studio: &Studio) {
     studio.age("video.generation.polled_at", ABANDONED).await;
     studio.board.sweep().await;
 }

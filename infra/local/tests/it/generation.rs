@@ -250,7 +250,7 @@ async fn a_workspace_that_is_deleted_meanwhile_stays_deleted() {
 }
 
 /// A claim that nobody finished: what is left when `generate-video` dies before it knows the task.
-async fn abandon(studio: &Studio) {
+pub async fn abandon(studio: &Studio) {
     let now = DateTime::now();
     let in_an_hour = DateTime::from_millis(now.timestamp_millis() + 3_600_000);
     let video = doc! {

@@ -1,13 +1,21 @@
 //! Kling: signed tokens, errors inside 200, tasks that our id finds.
 
-use local::simulation::{Protocol, steering::KLING_ERRORS};
+use local::{
+    faults::Fault,
+    simulation::{Protocol, steering::KLING_ERRORS},
+};
 use serde_json::json;
 
 use super::{
     Expected::{Failed, Made, Refused},
-    MODERATED, OURS, UNKNOWN, board_of, creations, expect_all, form, ordered, picture, prompts,
+    MODERATED, OURS, PICTURE, UNKNOWN, board_of, creations, expect_all, form, ordered, picture, prompts,
 };
-use crate::board::Board;
+use crate::{
+    board::Board,
+    deaths::{ask, kill, sweep_later, wait_while},
+    generation::abandon,
+    studio::Studio,
+};
 
 #[tokio::test]
 async fn is_ordered_from_in_its_own_words() {
@@ -94,4 +102,33 @@ async fn ends_its_tasks_in_every_way_that_it_has_and_loses_none() {
     expect_all(&board, &prompts(&table)).await;
     assert_eq!(board.vendor_tasks().await.len(), table.len());
     board.stop().await;
+}
+
+#[tokio::test]
+async fn a_death_after_the_acceptance_loses_nothing() {
+    let mut studio = Studio::of_picture(board_of(Protocol::Kling).await, PICTURE).await;
+    studio.board.faults().switch(Fault::VendorTimeout, 1.0);
+    let request = ask(&studio, "walks");
+    studio.board.faults().struck(Fault::VendorTimeout, 1).await;
+    wait_while("not accepted", async || studio.board.vendor_tasks().await.is_empty()).await;
+    studio.expect("generating").await;
+    kill(&studio, request).await;
+    studio.board.faults().switch(Fault::VendorTimeout, 0.0);
+    assert!(studio.video().await["task_id"].is_null());
+    sweep_later(&studio).await;
+    studio.expect("completed").await;
+    let tasks = studio.board.vendor_tasks().await;
+    assert_eq!((tasks.len(), &tasks[0]["id"]), (1, &studio.video().await["task_id"]));
+    studio.board.stop().await;
+}
+
+#[tokio::test]
+async fn a_death_before_the_order_is_known_to_have_made_nothing() {
+    let mut studio = Studio::of_picture(board_of(Protocol::Kling).await, PICTURE).await;
+    abandon(&studio).await;
+    sweep_later(&studio).await;
+    let failed = studio.expect("failed").await;
+    assert!(failed["error"].as_str().unwrap().contains("没有产生任务"), "{failed}");
+    assert!(studio.board.vendor_tasks().await.is_empty());
+    studio.board.stop().await;
 }
