@@ -15,7 +15,7 @@ use shared::{
         },
     },
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{App, request::GenerateRequest};
 
@@ -25,6 +25,8 @@ const IMAGE_LIFE: Duration = Duration::from_secs(60 * 60);
 /// the vendor itself after that, for which there would be no time.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a task may take to be cancelled that nobody waits for any more: the execution does it otherwise.
+const TIME_TO_CANCEL: Duration = Duration::from_secs(3);
 
 /// Told to people where the vendor may have accepted, but did not say so.
 const OUTCOME_UNKNOWN: &str = "视频服务没有确认任务，结果未知，为避免重复计费不会自动重试";
@@ -192,15 +194,16 @@ impl App {
         task_id: &str,
     ) -> Result<RestError, RestError> {
         let GenerateRequest { owner, workspace_id, .. } = request;
-        match self.vendor.cancel_task(task_id).await {
-            Ok(true) => {
+        let snapshot = self.workspaces.snapshot(owner, *workspace_id).await?;
+        match timeout(TIME_TO_CANCEL, self.vendor.cancel_task(task_id)).await {
+            Ok(Ok(true)) => {
                 tracing::info!("task cancelled");
                 self.workspaces.free_slot(owner, generation).await?;
             }
-            Ok(false) => {}
-            Err(error) => tracing::warn!(error = describe(&error), "task not cancelled"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(error = describe(&error), "task not cancelled"),
+            Err(late) => tracing::warn!(error = describe(&late), "task not cancelled"),
         }
-        let snapshot = self.workspaces.snapshot(owner, *workspace_id).await?;
         let error = snapshot.map(|snapshot| snapshot.video.error.unwrap_or_else(|| CANCELLED.to_owned()));
         Ok(error.map_or_else(RestError::workspace_not_found, RestError::third_party))
     }
@@ -216,6 +219,12 @@ impl App {
         match self.workspaces.fail_claim(owner, *workspace_id, generation, outcome, reason).await {
             Ok(Some(updated_at)) => {
                 self.tell(request, VideoStatus::Failed, Some(reason.to_owned()), updated_at).await;
+            }
+            // It was cancelled meanwhile, and there is no task that would hold its slot.
+            Ok(None) if outcome == Outcome::Refused => {
+                if let Err(error) = self.workspaces.free_slot(owner, generation).await {
+                    tracing::warn!(error = describe(&error), "slot not freed");
+                }
             }
             Ok(None) => {}
             Err(error) => tracing::error!(error = describe(&error), "failed claim left to the sweeper"),

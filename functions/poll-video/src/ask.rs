@@ -45,42 +45,60 @@ impl App {
                 return Ok(Status::Generating.into());
             }
             Ok(TaskState::Running | TaskState::Unknown { .. }) if !is_running => {
-                // Cancelled, deleted or given up: nobody waits for it any more.
-                self.cancel(poll, &task_id).await?;
+                // Cancelled, deleted or given up: nobody waits for it any more, but it is paid, and has its slot, while it runs.
+                match self.cancel(poll, &task_id).await {
+                    Ok(true) => {}
+                    Ok(false) if !poll.is_overdue() => return Ok(Status::Generating.into()),
+                    Err(error) if !poll.is_overdue() => return Err(error),
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(error = describe(&error), "task not cancelled"),
+                }
                 self.generations.tell_again(poll).await?;
                 return Ok(Status::Ended.into());
             }
-            _ if !is_running => {
-                workspaces.free_slot(owner, &poll.generation_id).await?;
-                self.generations.tell_again(poll).await?;
-                return Ok(Status::Ended.into());
-            }
+            _ if !is_running => return self.ended_before(poll).await,
             Ok(TaskState::Succeeded { url }) if self.keeps_videos => {
-                let is_running = workspaces.record_source(owner, id, &poll.generation_id, &url).await?;
-                return Ok(if is_running { Status::Made } else { Status::Ended }.into());
+                return match workspaces.record_source(owner, id, &poll.generation_id, &url).await? {
+                    true => Ok(Status::Made.into()),
+                    false => self.ended_before(poll).await,
+                };
             }
             Ok(TaskState::Succeeded { url }) => Ending::Completed { url },
             Ok(TaskState::Failed { reason }) => Ending::Failed { error: reason },
             Ok(TaskState::Running | TaskState::Unknown { .. }) | Err(_) => match self.source(poll).await? {
                 // Another execution has seen it finished.
                 Some(_) if self.keeps_videos => return Ok(Status::Made.into()),
-                _ => Ending::Overdue,
+                Some(url) => Ending::Completed { url },
+                None => Ending::Overdue,
             },
         };
         let is_overdue = matches!(ending, Ending::Overdue);
-        self.generations.end(poll, ending).await?;
-        if is_overdue && let Err(error) = self.cancel(poll, &task_id).await {
-            tracing::warn!(error = describe(&error), "task not cancelled");
+        let has_ended_now = self.generations.end(poll, ending).await?;
+        if is_overdue {
+            if let Err(error) = self.cancel(poll, &task_id).await {
+                tracing::warn!(error = describe(&error), "task not cancelled");
+            }
+        } else if !has_ended_now {
+            self.generations.workspaces.free_slot(owner, &poll.generation_id).await?;
         }
         Ok(Status::Ended.into())
     }
 
-    async fn cancel(&self, poll: &Poll, task_id: &str) -> Result<(), PollError> {
-        if self.vendor.cancel_task(task_id).await? {
+    /// The generation has ended here before it has at the vendor's, where it has now.
+    async fn ended_before(&self, poll: &Poll) -> Result<Output, PollError> {
+        self.generations.workspaces.free_slot(&poll.owner, &poll.generation_id).await?;
+        self.generations.tell_again(poll).await?;
+        Ok(Status::Ended.into())
+    }
+
+    /// Cancels the task: whether it is made no more.
+    async fn cancel(&self, poll: &Poll, task_id: &str) -> Result<bool, PollError> {
+        let is_cancelled = self.vendor.cancel_task(task_id).await?;
+        if is_cancelled {
             tracing::info!("task cancelled");
             self.generations.workspaces.free_slot(&poll.owner, &poll.generation_id).await?;
         }
-        Ok(())
+        Ok(is_cancelled)
     }
 
     /// Where the vendor has the finished video of a generation that is still running, if that is known.
@@ -112,7 +130,10 @@ impl App {
                 tracing::warn!("task found whose creation got no answer");
                 return Ok(Some(task_id));
             }
-            Ok(Lost::NoTask) => (Outcome::Refused, NO_TASK),
+            Ok(Lost::NoTask) => {
+                workspaces.free_slot(owner, &poll.generation_id).await?;
+                (Outcome::Refused, NO_TASK)
+            }
             Ok(Lost::Untraceable) => (Outcome::Unknown, OUTCOME_UNKNOWN),
             Err(_) if poll.is_overdue() => (Outcome::Unknown, OUTCOME_UNKNOWN),
             Err(unavailable) => return Err(unavailable.into()),

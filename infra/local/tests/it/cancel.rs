@@ -164,6 +164,14 @@ async fn to_cancel_is_no_way_around_the_bound_of_videos_at_once() {
     studio.socket.expect("video.cancel", id, "video.cancelled").await;
     studio.board.send(studio.generate("walks")).await.refused(429, "RATE_LIMITED");
     studio.board.stop().await;
+    // Until it ends there, of which it is asked as before.
+    let mut studio = Studio::of_picture(start(Some(Protocol::Kling)).await, PICTURE).await;
+    studio.board.send(studio.generate("walks")).await.data();
+    let id = json!({"workspace_id": studio.id});
+    studio.socket.expect("video.cancel", id, "video.cancelled").await;
+    wait_while("there is no room", async || studio.board.send(studio.generate("walks")).await.status != 200)
+        .await;
+    studio.board.stop().await;
     // The plain vendor can, and then there is room again.
     let mut studio = Studio::of(start(None).await).await;
     let task_id = studio.board.send(studio.generate("#stall")).await.data()["task_id"].clone();

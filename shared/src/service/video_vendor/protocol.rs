@@ -205,9 +205,9 @@ pub(super) struct PictureLimits {
     pub bounds: ImageBounds,
 }
 
-/// No bounds of a picture's sides.
+/// No bounds of a picture's sides but those of what may be uploaded, `MaxImageSide` at its largest.
 pub(super) const ANY_SIDES: ImageBounds =
-    ImageBounds { min_side: 1, max_side: usize::MAX, max_ratio: f64::INFINITY };
+    ImageBounds { min_side: 1, max_side: 99_999, max_ratio: f64::INFINITY };
 
 /// A vendor's language. It does no I/O.
 pub(super) trait Protocol: Send + Sync {

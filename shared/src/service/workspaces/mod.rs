@@ -4,7 +4,8 @@
 //!
 //! - `clocks`: `{<client>: {seen, paths: {<hash of the path>: timestamp}}}`, the newest timestamp that each client wrote
 //!   each path with, dropped 10 minutes after the client's last write by the server's clock.
-//! - `recent`: the newest 64 requests that changed it, `[{r: <request>, at: <updated_at as answered>}]`.
+//! - `recent`: the newest 64 requests that changed it, `[{r: <request>, at: <updated_at as answered>}]`, and cancellations, which
+//!   also have `was_idle`: whether there was nothing to cancel.
 //! - `video.generation`: see [`generation`]; `condemned`: see [`takes`].
 //! - `created_index`: the place that the first answer to its creation named.
 //! - `deleted_at`, `expires_at`: those of a tombstone, which keeps `recent` so that repeats are still recognised.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Workspaces, alive, generation::Outcome, moved_forward, only, remember_with};
 use crate::{
-    model::{GenerationId, Owner, RequestKey, Timestamp, VideoName, VideoStatus, WorkspaceId},
+    model::{GenerationId, Owner, RequestKey, Timestamp, VideoName, VideoStatus, WorkspaceId, describe},
     service::{
         database::{DatabaseError, object_id, timestamp},
         metrics::Metric,
@@ -82,6 +82,7 @@ impl Workspaces {
         #[derive(Deserialize)]
         struct FoundGeneration {
             id: GenerationId,
+            source: Option<String>,
         }
         let is_running = doc! {"$eq": ["$video.status", VideoStatus::Generating.as_str()]};
         let note = doc! {"$set": {"recent": remember_with(request, doc! {"was_idle": {"$not": [is_running.clone()]}})}};
@@ -99,7 +100,7 @@ impl Workspaces {
             "condemned": condemned_with(running_file()),
             "updated_at": {"$cond": [is_running, moved_forward(), "$updated_at"]},
         }};
-        let shown = doc! {"updated_at": 1, "recent": {"$slice": 1}, "video.generation.id": 1};
+        let shown = doc! {"updated_at": 1, "recent": {"$slice": 1}, "video.generation.id": 1, "video.generation.source": 1};
         let mut unknown = alive(owner, id);
         unknown.insert("recent.r", doc! {"$ne": request.short()});
         let documents = self.documents.clone_with_type::<Found>();
@@ -112,8 +113,14 @@ impl Workspaces {
                 return Ok(Cancellation::NothingToCancel(updated_at));
             }
             Metric::GenerationsCancelled.count(1);
-            if let Some(generation) = video.and_then(|video| video.generation) {
-                self.hold_slot(owner, &generation.id).await?;
+            // What the vendor has made already is only copied.
+            let at_vendor =
+                video.and_then(|video| video.generation).filter(|generation| generation.source.is_none());
+            if let Some(generation) = at_vendor
+                && let Err(error) = self.hold_slot(owner, &generation.id).await
+            {
+                // It is cancelled all the same, and that is to be told.
+                tracing::warn!(error = describe(&error), "slot of a cancelled generation not held");
             }
             return Ok(Cancellation::Cancelled(updated_at));
         }

@@ -196,12 +196,15 @@ async fn what_a_vendor_cannot_take_is_said_before_anything_is_ordered() {
 
 #[tokio::test]
 async fn a_task_is_cancelled_where_the_vendor_can() {
-    for (vendor, can_cancel) in [(Protocol::Runway, true), (Protocol::Kling, false)] {
+    // Of what can't be cancelled the end is waited for.
+    for (vendor, can_cancel, prompt) in
+        [(Protocol::Runway, true, "#stall"), (Protocol::Kling, false, "walks")]
+    {
         let board = board_of(vendor).await;
         let mut socket = board.connect().await;
         let id = socket.create().await;
         let image_url = board.upload(PICTURE).await;
-        let params = json!({"motion_prompt": "#stall"});
+        let params = json!({"motion_prompt": prompt});
         let body = json!({"workspace_id": id, "image_url": image_url, "params": params});
         board.post("/api/generate/video", &body).await.data();
         socket.expect("video.cancel", json!({"workspace_id": id}), "video.cancelled").await;
