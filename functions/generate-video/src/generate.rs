@@ -53,10 +53,8 @@ impl App {
             self.picture(&key, image),
             self.uploads.keep(&key, image),
         );
-        let is_kept = kept?;
+        let picture = self.check(picture, kept?);
         let mut snapshot = snapshot?;
-        let mut picture = Some(picture);
-        let mut checked = None;
         let give_up = Instant::now() + PATIENCE;
         let mut has_waited = false;
         loop {
@@ -76,13 +74,11 @@ impl App {
                     return Err(RestError::video_in_progress(current.video.task_id.as_deref()));
                 }
                 Earlier::Nothing | Earlier::Refused(_) => {
-                    if let Some(picture) = picture.take() {
-                        let picture = picture?.filter(|_| is_kept).ok_or_else(RestError::image_not_found)?;
-                        let picture = picture.ok_or_else(RestError::unsupported_file_type)?;
-                        self.bounds.check(&picture.header, "image_url")?;
-                        checked = Some(picture);
-                    }
-                    let picture = checked.as_ref().ok_or_else(RestError::image_not_found)?;
+                    // Not before: who repeats a request is answered as before, whatever has become of the picture.
+                    let picture = match picture {
+                        Ok(ref picture) => picture,
+                        Err(error) => return Err(error),
+                    };
                     let params = request.params.clone().or_form(&current.form_data);
                     let order = self.vendor.order(picture, &params)?;
                     let generation = NewGeneration {
@@ -120,6 +116,17 @@ impl App {
             tokio::join!(self.images.header(key, image), self.images.presign_get(key, image, IMAGE_LIFE));
         let source = PictureSource::Address(address?);
         Ok(header?.map(|header| header.map(|header| Picture { header, source })))
+    }
+
+    fn check(
+        &self,
+        found: Result<Option<Option<Picture>>, StoreError>,
+        is_kept: bool,
+    ) -> Result<Picture, RestError> {
+        let picture = found?.filter(|_| is_kept).ok_or_else(RestError::image_not_found)?;
+        let picture = picture.ok_or_else(RestError::unsupported_file_type)?;
+        self.bounds.check(&picture.header, "image_url")?;
+        Ok(picture)
     }
 
     async fn ask_vendor(

@@ -184,16 +184,13 @@ async fn keep(app: Arc<App>, event: LambdaEvent<Poll>) -> Result<Output, KeepErr
         app.generations.tell_again(&poll).await?;
         return Ok(Output { status: "ended" });
     };
-    let (url, why_not) = match app.copy(&poll, &name, &source).await? {
-        Copied::Kept => (name.url(), None),
-        Copied::Unusable(why) => (source, Some(why)),
-        Copied::Unwanted => (source, None),
+    let ending = match app.copy(&poll, &name, &source).await? {
+        Copied::Kept => Ending::Completed { url: name.url() },
+        Copied::Unusable(why) => Ending::NotKept { url: source, why },
+        Copied::Unwanted => Ending::NotKept { url: source, why: "not running any more".to_owned() },
     };
-    if !app.generations.end(&poll, Ending::Completed { url }).await? {
+    if !app.generations.end(&poll, ending).await? {
         app.remove_unwanted(&poll, &name).await?;
-    } else if let Some(error) = why_not {
-        tracing::error!(error, "video not kept: left at the vendor's address");
-        Metric::VideosNotKept.count(1);
     }
     Ok(Output { status: "ended" })
 }

@@ -5,7 +5,6 @@ use shared::{
     model::{VideoStatus, describe},
     service::{
         database::DatabaseError,
-        metrics::Metric,
         polling::Poll,
         video_vendor::{Lost, TaskState, VendorUnavailable},
         workspaces::{
@@ -144,16 +143,11 @@ impl App {
 
     /// Records that there will be no more asking, or no more copying: then the video is left where the vendor has it.
     pub async fn give_up(&self, poll: &Poll) -> Result<Status, DatabaseError> {
-        let source = self.source(poll).await?;
-        let is_made = source.is_some();
-        let ending = match source {
-            Some(url) => Ending::Completed { url },
+        let ending = match self.source(poll).await? {
+            Some(url) => Ending::NotKept { url, why: "execution given up".to_owned() },
             None => Ending::Failed { error: GIVEN_UP.to_owned() },
         };
-        if self.generations.end(poll, ending).await? && is_made {
-            tracing::error!("video not kept: left at the vendor's address");
-            Metric::VideosNotKept.count(1);
-        }
+        self.generations.end(poll, ending).await?;
         Ok(Status::Ended)
     }
 }

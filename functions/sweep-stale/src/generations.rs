@@ -3,7 +3,6 @@ use shared::{
     model::{Timestamp, describe},
     service::{
         database::DatabaseError,
-        metrics::Metric,
         polling::Polled,
         workspaces::{
             generation::{Ending, Outcome},
@@ -41,7 +40,7 @@ impl App {
         }
         let ending = match (&stale.task_id, &stale.source) {
             // Nobody could copy it: then it is left where the vendor has it.
-            (_, Some(url)) => Ending::Completed { url: url.clone() },
+            (_, Some(url)) => Ending::NotKept { url: url.clone(), why: "past its deadline".to_owned() },
             (Some(_), None) => Ending::Overdue,
             (None, None) => Ending::Failed { error: OUTCOME_UNKNOWN.to_owned() },
         };
@@ -54,7 +53,6 @@ impl App {
         if let Some(updated_at) = ended {
             let (generation_id, correlation_id) = (id.as_str(), &stale.correlation_id);
             tracing::warn!(generation_id, correlation_id, task_id = stale.task_id, "generation given up");
-            Metric::VideosNotKept.count(usize::from(matches!(ending, Ending::Completed { .. })));
             self.pusher.tell_all(owner, &ending.into_event(*workspace_id, updated_at)).await;
         }
         Ok(())

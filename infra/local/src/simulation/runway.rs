@@ -160,14 +160,8 @@ fn check_picture(uri: &str) -> Result<(), String> {
 }
 
 async fn query(State(vendor): State<Vendor>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = access::runway(&headers).and_then(|()| {
-        let task = vendor.find(PROTOCOL, &id).ok_or_else(unknown)?;
-        match vendor.stumbles(&task) {
-            Some(trouble) => Err(trouble),
-            None => Ok(described(&vendor, &task)),
-        }
-    });
-    respond(found)
+    let found = access::runway(&headers).and_then(|()| vendor.asked(PROTOCOL, &id, unknown));
+    respond(found.map(|task| described(&vendor, &task)))
 }
 
 fn unknown() -> Trouble {

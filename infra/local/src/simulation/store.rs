@@ -92,6 +92,20 @@ impl Vendor {
             .cloned()
     }
 
+    /// A task that is asked about, unless there is none, which is `unknown`, or the question is to fail.
+    pub(super) fn asked(
+        &self,
+        protocol: Protocol,
+        id: &str,
+        unknown: impl Fn() -> Trouble,
+    ) -> Result<Task, Trouble> {
+        let task = self.find(protocol, id).ok_or_else(unknown)?;
+        match self.stumbles(&task) {
+            Some(trouble) => Err(trouble),
+            None => Ok(task),
+        }
+    }
+
     /// The task of any protocol, and even a removed one: the address of a video outlives the record.
     pub(super) fn with_video(&self, id: &str) -> Option<Task> {
         self.tasks().values().find(|task| task.id == id).cloned()

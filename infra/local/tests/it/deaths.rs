@@ -83,7 +83,7 @@ pub async fn wait_while(what: &str, is_so: impl AsyncFn() -> bool) {
 }
 
 /// A request for a video, on its way.
-pub fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
+fn ask(studio: &Studio, prompt: &str) -> JoinHandle<reqwest::Response> {
     let request = studio.generate(prompt).header("idempotency-key", "k");
     tokio::spawn(async move { request.send().await.unwrap() })
 }
@@ -100,9 +100,20 @@ pub async fn at_a_slow_vendor() -> (Studio, SlowVendor, JoinHandle<reqwest::Resp
 }
 
 /// Kills the function that carries `request` out, of which the gateway then says that it failed.
-pub async fn kill(studio: &Studio, request: JoinHandle<reqwest::Response>) {
+async fn kill(studio: &Studio, request: JoinHandle<reqwest::Response>) {
     assert_eq!(studio.board.kill(GENERATE), 1);
     assert_eq!(request.await.unwrap().status(), 500);
+}
+
+/// Has the vendor accept a task, and the function die that would have heard of it.
+pub async fn die_after_acceptance(studio: &mut Studio) {
+    studio.board.faults().switch(Fault::VendorTimeout, 1.0);
+    let request = ask(studio, "walks");
+    studio.board.faults().struck(Fault::VendorTimeout, 1).await;
+    wait_while("not accepted", async || studio.board.vendor_tasks().await.is_empty()).await;
+    studio.expect("generating").await;
+    kill(studio, request).await;
+    studio.board.faults().switch(Fault::VendorTimeout, 0.0);
 }
 
 /// The same request again, which must not be paid again.
@@ -140,16 +151,10 @@ async fn a_death_after_the_claim_ends_as_an_unknown_outcome() {
 #[tokio::test]
 async fn a_death_after_the_vendor_has_accepted_is_paid_once() {
     let mut studio = Studio::open().await;
-    studio.board.faults().switch(Fault::VendorTimeout, 1.0);
-    let request = ask(&studio, "walks");
-    studio.board.faults().struck(Fault::VendorTimeout, 1).await;
-    wait_while("not accepted", async || studio.board.vendor_tasks().await.is_empty()).await;
-    studio.expect("generating").await;
-    kill(&studio, request).await;
+    die_after_acceptance(&mut studio).await;
     expect_unknown_outcome(&mut studio).await;
     assert_eq!(studio.board.vendor_tasks().await.len(), 1);
     // Whoever wants it has to ask for another one.
-    studio.board.faults().switch(Fault::VendorTimeout, 0.0);
     studio.board.send(studio.generate("walks")).await.data();
     studio.expect("generating").await;
     studio.expect("completed").await;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{Workspaces, alive, document, moved_forward, takes};
 use crate::{
-    model::{Event, GenerationId, ImageName, Owner, Timestamp, Video, VideoName, VideoStatus, WorkspaceId},
+    model::{Event, GenerationId, ImageName, Owner, Timestamp, Video, VideoStatus, WorkspaceId},
     service::{
         database::{DatabaseError, literal, object_id, timestamp},
         metrics::Metric,
@@ -102,6 +102,13 @@ pub enum Ending {
         /// Where it can be watched.
         url: String,
     },
+    /// With a video that could not be kept, and is left where the vendor has it.
+    NotKept {
+        /// Where.
+        url: String,
+        /// Why, for the log.
+        why: String,
+    },
     /// Without.
     Failed {
         /// Why, in Chinese.
@@ -117,7 +124,7 @@ const OVERDUE: &str = "视频生成超时";
 impl Ending {
     const fn metric(&self) -> Metric {
         match self {
-            Self::Completed { .. } => Metric::GenerationsCompleted,
+            Self::Completed { .. } | Self::NotKept { .. } => Metric::GenerationsCompleted,
             Self::Failed { .. } => Metric::GenerationsFailed,
             Self::Overdue => Metric::GenerationsOverdue,
         }
@@ -126,7 +133,7 @@ impl Ending {
     /// What an owner's connections are told about it.
     pub fn into_event(self, workspace_id: WorkspaceId, updated_at: Timestamp) -> Event {
         let (status, video_url, error) = match self {
-            Self::Completed { url } => (VideoStatus::Completed, Some(url), None),
+            Self::Completed { url } | Self::NotKept { url, .. } => (VideoStatus::Completed, Some(url), None),
             Self::Failed { error } => (VideoStatus::Failed, None, Some(error)),
             Self::Overdue => (VideoStatus::Failed, None, Some(OVERDUE.to_owned())),
         };
@@ -182,7 +189,7 @@ impl Workspaces {
         let failed =
             |error: &str| doc! {"video.status": VideoStatus::Failed.as_str(), "video.error": literal(error)};
         let mut change = match ending {
-            Ending::Completed { url } => {
+            Ending::Completed { url } | Ending::NotKept { url, .. } => {
                 doc! {
                     "video.status": VideoStatus::Completed.as_str(),
                     "video.url": literal(url),
@@ -192,12 +199,17 @@ impl Workspaces {
             Ending::Failed { error } => failed(error),
             Ending::Overdue => failed(OVERDUE),
         };
-        if !matches!(ending, Ending::Completed { url } if VideoName::from_url(url).is_ok()) {
+        if !matches!(ending, Ending::Completed { .. }) {
             // What was copied of it is shown to nobody.
             change.insert("condemned", takes::condemned_with(takes::running_file()));
         }
         let Some(ended) = self.change_running(owner, id, generation, change).await? else { return Ok(None) };
         ending.metric().count(1);
+        if let Ending::NotKept { why, .. } = ending {
+            let generation_id = generation.as_str();
+            tracing::error!(generation_id, error = why, "video not kept: left at the vendor's address");
+            Metric::VideosNotKept.count(1);
+        }
         if let Some(took) = ended.took {
             Metric::VendorTime.time(took);
         }

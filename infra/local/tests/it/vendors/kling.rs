@@ -1,9 +1,6 @@
 //! Kling: signed tokens, errors inside 200, tasks that our id finds.
 
-use local::{
-    faults::Fault,
-    simulation::{Protocol, steering::KLING_ERRORS},
-};
+use local::simulation::{Protocol, steering::KLING_ERRORS};
 use serde_json::json;
 
 use super::{
@@ -12,7 +9,7 @@ use super::{
 };
 use crate::{
     board::Board,
-    deaths::{ask, kill, sweep_later, wait_while},
+    deaths::{die_after_acceptance, sweep_later},
     generation::abandon,
     studio::Studio,
 };
@@ -107,13 +104,7 @@ async fn ends_its_tasks_in_every_way_that_it_has_and_loses_none() {
 #[tokio::test]
 async fn a_death_after_the_acceptance_loses_nothing() {
     let mut studio = Studio::of_picture(board_of(Protocol::Kling).await, PICTURE).await;
-    studio.board.faults().switch(Fault::VendorTimeout, 1.0);
-    let request = ask(&studio, "walks");
-    studio.board.faults().struck(Fault::VendorTimeout, 1).await;
-    wait_while("not accepted", async || studio.board.vendor_tasks().await.is_empty()).await;
-    studio.expect("generating").await;
-    kill(&studio, request).await;
-    studio.board.faults().switch(Fault::VendorTimeout, 0.0);
+    die_after_acceptance(&mut studio).await;
     assert!(studio.video().await["task_id"].is_null());
     sweep_later(&studio).await;
     studio.expect("completed").await;
