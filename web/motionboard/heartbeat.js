@@ -1,0 +1,9 @@
+// A worker that ticks: the timers of a hidden tab are slowed down to one a minute and less, those of its workers are not.
+
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let timer;
+
+self.onmessage = ({ data }) => {
+  clearInterval(timer);
+  timer = setInterval(() => self.postMessage(null), data);
+};
