@@ -104,7 +104,9 @@ export class Board {
     this.#account = owner;
     const fail = (/** @type {string} */ message) => this.#emit("error", new MotionboardError("GATEWAY_ERROR", message));
     const keeper = makeKeeper(platform.store, scope, () => fail("edits can't be kept in this browser"));
-    const outbox = makeOutbox(platform, identity, keeper, this.#connection.send, (entry) => this.#gaveUp(entry));
+    const outbox = makeOutbox(platform, identity, keeper, this.#connection.send, {
+      failed: (entry) => this.#gaveUp(entry), change: this.#screen.changed,
+    });
     const drafts = makeDrafts(platform, {
       identity, keeper, outbox, replica: this.#replica, asks: conflicts === "ask",
       isOpen: () => this.#connection.isOpen, onChange: this.#screen.changed,
@@ -228,8 +230,7 @@ export class Board {
   /** @param {string} workspace @param {{ delay?: number }} [options] */
   remove(workspace, { delay = 0 } = {}) {
     const { outbox } = this.#edits;
-    const due = delay ? { due: this.#platform.now() + delay } : {};
-    const entry = outbox.add("workspace.delete", { workspace_id: this.#id(workspace) }, due);
+    const entry = outbox.add("workspace.delete", { workspace_id: this.#id(workspace) }, {}, delay);
     this.#screen.changed();
     return () => {
       const isInTime = entry.sends === 0 && outbox.find(entry.frame.request_id) === entry;
@@ -395,7 +396,8 @@ export class Board {
 
   /** @param {Message} message of what others did, and of videos */
   #told(message) {
-    this.#replica.hear(message);
+    // What is not known has overtaken its creation.
+    if (!this.#replica.hear(message)) this.#loader.loadLater(PUSH_DELAY);
     if (message.type === "workspace.deleted") this.#gone(message.data.workspace_id ?? "");
     if (message.type === "workspace.reordered") {
       this.#reordered(false);
@@ -414,6 +416,7 @@ export class Board {
   /** @param {Entry} entry */
   #gaveUp(entry) {
     if (entry.state === "failed" && !this.#connection.hasHeardSince(this.#platform.now() - DEAD)) this.#connection.suspect();
+    this.#edits.drafts.seal(entry.frame.data.workspace_id ?? "");
     this.#screen.changed();
   }
 

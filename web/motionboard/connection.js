@@ -194,6 +194,8 @@ export function makeConnection(platform, url, getToken, on) {
     },
     /** @param {boolean} ping */
     check(ping) {
+      // The clock was put back: it must not look alive for as long.
+      lastHeard = Math.min(lastHeard, platform.now());
       if (platform.now() - lastHeard >= SILENCE) self.suspect();
       else if (ping) self.send(JSON.stringify({ type: "ping", data: {}, timestamp: platform.now() }));
     },

@@ -1,4 +1,4 @@
-/** @import { Draft, Leaves, MakeDrafts } from "./types.js" */
+/** @import { Draft, Frame, Leaves, MakeDrafts } from "./types.js" */
 /** @import { FormLeaf } from "../motionboard.js" */
 import { isTemporary } from "./outbox.js";
 import { isRelated, isSame, read } from "./paths.js";
@@ -74,13 +74,20 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   const self = {
     all: () => [...all.values()],
     async restore() {
-      const kept = await keeper.all();
-      const frames = kept.filter(([key]) => key.startsWith("frame|")).map(([, frame]) => /** @type {import("./types.js").Frame} */ (frame));
-      const drafts = kept.filter(([key]) => key.startsWith("draft|"));
       const clientOf = (/** @type {string} */ key) => key.split("|")[1] ?? "";
-      for (const frame of frames) if (await identity.adopt(frame.client_id)) outbox.restore(frame);
+      /** @type {Set<string>} */
+      const ours = new Set();
+      for (const [key, value] of await keeper.all()) {
+        const client = key.startsWith("draft|") ? clientOf(key) : /** @type {Frame} */ (value).client_id;
+        if (await identity.adopt(client)) ours.add(client);
+      }
+      // Read again: until it was ours, another may have sent it.
+      const kept = await keeper.all();
+      const frames = kept.filter(([key]) => key.startsWith("frame|")).map(([, frame]) => /** @type {Frame} */ (frame));
+      const drafts = kept.filter(([key]) => key.startsWith("draft|"));
+      for (const frame of frames) if (ours.has(frame.client_id)) outbox.restore(frame);
       for (const [key, draft] of drafts) {
-        if (!await identity.adopt(clientOf(key))) continue;
+        if (!ours.has(clientOf(key))) continue;
         if (clientOf(key) !== owner) keeper.put(key, undefined);
         self.putBack(/** @type {Draft} */ (draft));
       }
@@ -105,9 +112,11 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
     seal(workspace) {
       const document = replica.document(workspace);
       if (!all.has(workspace) || !isOpen() || isTemporary(workspace) || timers.has(workspace)) return;
+      // What comes after frames of another client, of a tab that is gone, must also arrive after them. With the optimistic lock
+      // there is one frame in flight for each workspace, or it conflicts with itself (contract §6).
+      const isUnderWay = updatesOf(workspace).some(({ state, frame }) => state !== "refused" && (asks || frame.client_id !== identity.client));
+      if (isUnderWay || (asks && !document)) return;
       if (asks) {
-        // One frame in flight for each workspace, or it conflicts with itself (contract §6).
-        if (!document || updatesOf(workspace).some(({ state }) => state !== "refused")) return;
         const { updates, bases } = of(workspace);
         for (const path of Object.keys(updates)) {
           const theirs = read(document, path);

@@ -24,12 +24,13 @@ const pathKey = ({ client_id, data }, path, workspace = data.workspace_id) => `$
 export const byTime = (a, b) => a.frame.timestamp - b.frame.timestamp;
 
 /** @type {MakeOutbox} */
-export function makeOutbox(platform, identity, keeper, send, onFailed) {
+export function makeOutbox(platform, identity, keeper, send, on) {
   /** @type {Map<string, Entry>} */
   const all = new Map();
   /** The newest timestamp that a path was sent under. @type {Map<string, number>} */
   const newest = new Map();
-  let pausedUntil = 0;
+  // Times are waited for, not compared: the clock may be put back meanwhile.
+  let isPaused = false;
 
   const keep = (/** @type {Entry} */ { frame }) => {
     keeper.put(`frame|${frame.request_id}`, frame);
@@ -39,29 +40,40 @@ export function makeOutbox(platform, identity, keeper, send, onFailed) {
     for (const key of [...written, ...placed]) newest.set(key, Math.max(frame.timestamp, newest.get(key) ?? 0));
   };
 
-  const enter = (/** @type {Frame} */ frame, isOld = false) => {
+  const enter = (/** @type {Frame} */ frame, isOld = false, delay = 0) => {
     /** @type {Entry} */
-    const entry = { frame, isOld, state: "waiting", sends: 0, restamps: 0, error: null, timer: null, waiters: [] };
+    const entry = { frame, isOld, state: "waiting", sends: 0, restamps: 0, error: null, isHeld: delay > 0, timer: null, waiters: [] };
     all.set(frame.request_id, entry);
     keep(entry);
-    transmit(entry);
+    if (delay) entry.timer = platform.setTimeout(() => release(entry), delay);
+    else transmit(entry);
     return entry;
   };
 
-  const transmit = (/** @type {Entry} */ entry) => {
+  const unsent = (/** @type {Entry} */ entry) => {
     platform.clearTimeout(entry.timer);
-    const { type, data, timestamp, request_id, client_id, due = 0 } = entry.frame;
-    if ([data.workspace_id ?? "", ...Object.keys(data.reorder_map ?? {})].some(isTemporary)) return;
-    const wait = Math.max(due, pausedUntil) - platform.now();
-    if (wait > 0) entry.timer = platform.setTimeout(() => transmit(entry), wait);
-    else if (send(JSON.stringify({ type, data, timestamp, request_id, client_id }))) {
-      entry.sends += 1;
-      entry.state = "sent";
-      entry.timer = platform.setTimeout(() => {
-        if (entry.sends <= REPEATS) transmit(entry);
-        else fail(entry, "failed", entry.error ?? new MotionboardError("TIMEOUT", "the server does not answer"));
-      }, ANSWER_LIMIT);
-    }
+    entry.sends -= 1;
+    entry.state = "waiting";
+  };
+
+  const release = (/** @type {Entry} */ entry) => {
+    entry.isHeld = false;
+    transmit(entry);
+    on.change();
+  };
+
+  const transmit = (/** @type {Entry} */ entry) => {
+    if (entry.isHeld) return;
+    platform.clearTimeout(entry.timer);
+    const { type, data, timestamp, request_id, client_id } = entry.frame;
+    if (isPaused || [data.workspace_id ?? "", ...Object.keys(data.reorder_map ?? {})].some(isTemporary)) return;
+    entry.sends += 1;
+    entry.state = "sent";
+    entry.timer = platform.setTimeout(() => {
+      if (entry.sends <= REPEATS) transmit(entry);
+      else fail(entry, "failed", entry.error ?? new MotionboardError("TIMEOUT", "the server does not answer"));
+    }, ANSWER_LIMIT);
+    if (!send(JSON.stringify({ type, data, timestamp, request_id, client_id }))) unsent(entry);
   };
 
   const fail = (/** @type {Entry} */ entry, /** @type {"failed" | "refused"} */ state, /** @type {MotionboardError} */ error) => {
@@ -69,7 +81,12 @@ export function makeOutbox(platform, identity, keeper, send, onFailed) {
     entry.state = state;
     entry.error = error;
     for (const settle of entry.waiters.splice(0)) settle(error);
-    onFailed(entry);
+    on.failed(entry);
+  };
+
+  const resume = () => {
+    isPaused = false;
+    for (const entry of self.entries()) if (entry.state === "waiting") transmit(entry);
   };
 
   /** The edits of a frame that nothing newer of ours was sent for: only those may get a new timestamp. @param {Frame} frame */
@@ -85,8 +102,8 @@ export function makeOutbox(platform, identity, keeper, send, onFailed) {
   const self = {
     entries: () => [...all.values()].sort(byTime),
     find: (requestId) => all.get(requestId),
-    add: (type, data, more) =>
-      enter({ type, data, timestamp: identity.stamp(), request_id: platform.id(), client_id: identity.client, ...more }),
+    add: (type, data, more, delay) =>
+      enter({ type, data, timestamp: identity.stamp(), request_id: platform.id(), client_id: identity.client, ...more }, false, delay),
     restore: (frame) => void enter(frame, true),
     isNewest: (frame, path, workspace) => frame.timestamp >= (newest.get(pathKey(frame, path, workspace)) ?? 0),
     transmitAll() {
@@ -99,26 +116,25 @@ export function makeOutbox(platform, identity, keeper, send, onFailed) {
     },
     disconnected() {
       for (const entry of all.values()) {
+        if (entry.state !== "sent") continue;
         platform.clearTimeout(entry.timer);
-        if (entry.state === "sent") entry.state = "waiting";
-        if (entry.frame.due) transmit(entry);
+        entry.state = "waiting";
       }
     },
     hurry() {
       for (const entry of self.entries()) {
-        if (!entry.frame.due || entry.state !== "waiting") continue;
-        self.change(entry, { ...entry.frame, due: 0 });
-        transmit(entry);
+        if (!entry.isHeld) continue;
+        platform.clearTimeout(entry.timer);
+        release(entry);
       }
     },
     bears(entry, error) {
       if (!PASSING.includes(error.code)) return false;
       entry.error = error;
       if (error.code === "RATE_LIMITED") {
-        pausedUntil = platform.now() + Math.max(1, error.retryAfter) * 1_000;
-        entry.sends -= 1;
-        entry.state = "waiting";
-        transmit(entry);
+        unsent(entry);
+        if (!isPaused) platform.setTimeout(resume, Math.max(1, error.retryAfter) * 1_000);
+        isPaused = true;
       }
       return true;
     },

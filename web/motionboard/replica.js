@@ -28,8 +28,9 @@ function withExchanges(document, more) {
   const known = document.ai_collaboration;
   const isNew = (/** @type {Exchange} */ { created_at, user_input }) =>
     !known.some((other) => other.created_at === created_at && other.user_input === user_input);
-  const all = [...known, ...more.filter(isNew)].sort((a, b) => (a.created_at < b.created_at ? -1 : 1)).slice(-EXCHANGES);
-  return all.length === known.length ? document : { ...document, ai_collaboration: all };
+  const added = more.filter(isNew);
+  const all = [...known, ...added].sort((a, b) => (a.created_at < b.created_at ? -1 : 1)).slice(-EXCHANGES);
+  return added.length ? { ...document, ai_collaboration: all } : document;
 }
 
 /** @type {MakeReplica} */
@@ -110,7 +111,7 @@ export function makeReplica() {
       if (type === "workspace.created" && data.workspace) whole(data.workspace);
       else if (type === "workspace.deleted") remove(id);
       else if (type === "workspace.reordered") place(data.reorder_map);
-      else if (!known) return;
+      else if (!known) return !id || deleted.has(id);
       else if (type === "workspace.updated") writeAll(known, data.updates ?? {}, at);
       else if (type === "video.status_update") {
         renew(known, "video", at, (document) => withStatus(document, data));
@@ -121,6 +122,7 @@ export function makeReplica() {
         known.paths.set("ai_collaboration", Math.max(at, known.paths.get("ai_collaboration") ?? 0));
         touch(known, at);
       }
+      return true;
     },
     stored({ type, data: { workspace_id, updates = {}, reorder_map = {} } }, { workspace_id: made = "", order_index = 0, created_at = "", updated_at = "" }, isNewest) {
       const known = all.get(workspace_id ?? "");

@@ -78,7 +78,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
     const shown = documents.filter(({ _id }) => !all.get(_id)?.isRemoved).map((document) => viewOf(document, all.get(document._id))).sort(byPlace);
     const { workspaces: before } = state;
     const isSame = before.length === shown.length && shown.every((workspace, index) => workspace === before[index]);
-    const due = (outbox?.entries() ?? []).filter(({ frame }) => (frame.due ?? 0) <= platform.now());
+    const due = (outbox?.entries() ?? []).filter(({ isHeld }) => !isHeld);
     /** @type {BoardState} */
     const next = {
       connection: connection.state, attempt: connection.attempt, retryAt: connection.retryAt, loaded: isLoaded, error,
@@ -127,9 +127,11 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
     },
     workspace: (id) => self.state.workspaces.find(({ key }) => key === keyOf(id)),
     unsaved(id) {
-      const workspace = views.get(keyOf(id))?.workspace;
-      const edits = [...overlays(outbox, drafts).get(id)?.edits ?? []].map(([path, { value }]) => [path, value]);
-      return workspace && edits.length ? { workspace, updates: Object.fromEntries(edits) } : undefined;
+      const overlay = overlays(outbox, drafts).get(id);
+      if (!overlay?.edits.size) return undefined;
+      const unseen = () => view(id, empty(id, 0, new Date(platform.now()).toISOString()), overlay, [], false, resolve);
+      const updates = Object.fromEntries([...overlay.edits].map(([path, { value }]) => [path, value]));
+      return { workspace: views.get(keyOf(id))?.workspace ?? unseen(), updates };
     },
     forget(id) {
       for (const map of [views, held, requests]) map.delete(keyOf(id));
@@ -140,8 +142,10 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
       const hold = holds.get(path) ?? { value: read(views.get(key)?.workspace, path), holders: 0 };
       hold.holders += 1;
       held.set(key, holds.set(path, hold));
+      let isHeld = true;
       return () => {
-        if (--hold.holders === 0) holds.delete(path);
+        if (isHeld && --hold.holders === 0) holds.delete(path);
+        isHeld = false;
         self.changed();
       };
     },

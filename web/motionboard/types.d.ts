@@ -65,8 +65,6 @@ export interface Frame {
   timestamp: number;
   type: "workspace.create" | "workspace.update" | "workspace.delete" | "workspace.reorder" | "video.cancel";
   data: FrameData;
-  /** Not to be sent before, Unix milliseconds: a deletion that can still be undone. */
-  due?: number;
   /** With the optimistic lock: what each path held when the person began to change it. */
   bases?: Leaves;
 }
@@ -231,8 +229,8 @@ export interface Replica {
   moment(): number;
   /** Takes in a list; says what it no longer has, and whether an order that was told meanwhile is unsure. */
   list(documents: Document[], asked: number): { gone: string[]; isStale: boolean };
-  /** Takes in a push. */
-  hear(message: Message): void;
+  /** Takes in a push. False if it is about a workspace that should be known. */
+  hear(message: Message): boolean;
   /** Takes in that a frame of ours is stored. Of paths that a later frame of ours has, that one's answer counts. */
   stored(frame: Frame, data: Message["data"], isNewest: (path: string, workspace?: string) => boolean): void;
   /** Notes the task of a video that was just begun, unless something newer was told. */
@@ -266,6 +264,8 @@ export interface Entry {
   isOld: boolean;
   restamps: number;
   error: MotionboardError | null;
+  /** Not to be sent yet: it can still be undone. */
+  isHeld: boolean;
   timer: unknown;
   waiters: Array<(error?: MotionboardError) => void>;
 }
@@ -274,8 +274,8 @@ export interface Entry {
 export interface Outbox {
   entries(): Entry[];
   find(requestId: string): Entry | undefined;
-  /** A new frame, which is sent as soon as it can be. */
-  add(type: Frame["type"], data: FrameData, more?: Pick<Frame, "due" | "bases">): Entry;
+  /** A new frame, which is sent as soon as it can be, or after `delay` ms. */
+  add(type: Frame["type"], data: FrameData, more?: Pick<Frame, "bases">, delay?: number): Entry;
   /** A frame of before: of this tab, or of one that is gone. It stays what it was. */
   restore(frame: Frame): void;
   /** Whether nothing newer of the same client was sent for the path of the workspace. */
@@ -306,7 +306,8 @@ export interface Outbox {
   stop(): void;
 }
 export type MakeOutbox = (
-  platform: Platform, identity: Identity, keeper: Keeper, send: (text: string) => boolean, onFailed: (entry: Entry) => void,
+  platform: Platform, identity: Identity, keeper: Keeper, send: (text: string) => boolean,
+  on: { failed(entry: Entry): void; change(): void },
 ) => Outbox;
 
 /** Edits of a workspace that no frame was made of yet. */
@@ -379,7 +380,7 @@ export interface Screen {
   /** A workspace has got its id. Its key stays. */
   rename(key: string, id: string): void;
   workspace(id: string): Workspace | undefined;
-  /** As it was shown last, with what was not stored, though it may be gone. */
+  /** What was not stored of it, and how it was shown last, though it may be gone, or was never shown. */
   unsaved(id: string): { workspace: Workspace; updates: Leaves } | undefined;
   forget(id: string): void;
   hold(id: string, path: string): () => void;
