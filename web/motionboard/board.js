@@ -4,7 +4,7 @@ import { claims, makeConnection } from "./connection.js";
 import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
 import { MotionboardError } from "./errors.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
-import { makeOutbox, temporaryId } from "./outbox.js";
+import { isTemporary, makeOutbox, temporaryId } from "./outbox.js";
 import { leaves } from "./paths.js";
 import { makeReplica } from "./replica.js";
 import { makeLoader, makeRest } from "./rest.js";
@@ -70,7 +70,8 @@ export class Board {
     this.#screen = makeScreen(platform, this.#replica, this.#connection, this.#rest.resolve);
     this.#loader = makeLoader(platform, this.#rest, this.#replica, {
       loaded: (gone) => {
-        for (const id of gone) this.#gone(id);
+        const edited = this.#edits.drafts.all().map(({ workspace }) => workspace).filter((id) => !isTemporary(id) && !this.#replica.document(id));
+        for (const id of [...gone, ...edited]) this.#gone(id);
         this.#screen.loaded(null);
         this.#edits.drafts.sealAll();
       },
@@ -259,8 +260,9 @@ export class Board {
   async upload(workspace, file, { onProgress = () => {}, signal } = {}) {
     const controller = new AbortController();
     const abort = () => controller.abort();
-    this.#uploads.get(workspace)?.abort();
-    this.#uploads.set(workspace, controller);
+    const key = this.#screen.keyOf(workspace);
+    this.#uploads.get(key)?.abort();
+    this.#uploads.set(key, controller);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     try {
@@ -271,7 +273,7 @@ export class Board {
       return { image_path, image_url };
     } finally {
       signal?.removeEventListener("abort", abort);
-      if (this.#uploads.get(workspace) === controller) this.#uploads.delete(workspace);
+      if (this.#uploads.get(key) === controller) this.#uploads.delete(key);
     }
   }
 
@@ -362,14 +364,15 @@ export class Board {
   #stored(entry, data) {
     const { frame, sends, isOld } = entry;
     const { outbox, drafts } = this.#edits;
-    this.#replica.stored(frame, data, (path) => outbox.isNewest(frame, path));
-    outbox.drop(entry);
+    this.#replica.stored(frame, data, (path, workspace) => outbox.isNewest(entry, path, workspace));
     const { workspace_id: id = "" } = frame.data;
+    if (frame.type !== "workspace.create") outbox.drop(entry);
     if (frame.type === "workspace.create") {
       const [from, to] = [temporaryId(frame.request_id), data.workspace_id ?? ""];
       this.#screen.rename(from, to);
       drafts.rename(from, to);
       outbox.rename(from, to);
+      outbox.drop(entry);
       // What an earlier try has made may be changed or deleted since.
       if (isOld || sends > 1) void this.refresh();
     } else if (frame.type === "workspace.delete") this.#forget(id);

@@ -1,6 +1,6 @@
 /** @import { Draft, Frame, Leaves, MakeDrafts } from "./types.js" */
 /** @import { FormLeaf } from "../motionboard.js" */
-import { isTemporary } from "./outbox.js";
+import { isTemporary, temporaryId } from "./outbox.js";
 import { isRelated, isSame, read } from "./paths.js";
 
 /** After the last keystroke; the design's debounce. */
@@ -22,6 +22,9 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   const conflicts = new Map();
 
   const owner = identity.client;
+  /** Edits of what isn't made yet belong to who makes it: whoever takes that up must find them. @param {string} workspace */
+  const ownerOf = (workspace) => outbox.entries().find(({ frame }) => temporaryId(frame.request_id) === workspace)?.frame.client_id ?? owner;
+
   const of = (/** @type {string} */ workspace) => all.get(workspace) ?? { workspace, updates: {}, bases: {} };
 
   /** @param {Draft} draft one without updates is none */
@@ -29,7 +32,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
     const isEmpty = !Object.keys(draft.updates).length;
     if (isEmpty) all.delete(draft.workspace);
     else all.set(draft.workspace, draft);
-    keeper.put(`draft|${owner}|${draft.workspace}`, isEmpty ? undefined : draft);
+    keeper.put(`draft|${ownerOf(draft.workspace)}|${draft.workspace}`, isEmpty ? undefined : draft);
   };
 
   const updatesOf = (/** @type {string} */ workspace) =>
@@ -85,10 +88,10 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
       const kept = await keeper.all();
       const frames = kept.filter(([key]) => key.startsWith("frame|")).map(([, frame]) => /** @type {Frame} */ (frame));
       const drafts = kept.filter(([key]) => key.startsWith("draft|"));
-      for (const frame of frames) if (ours.has(frame.client_id)) outbox.restore(frame);
+      outbox.restore(frames.filter(({ client_id }) => ours.has(client_id)));
       for (const [key, draft] of drafts) {
         if (!ours.has(clientOf(key))) continue;
-        if (clientOf(key) !== owner) keeper.put(key, undefined);
+        keeper.put(key, undefined);
         self.putBack(/** @type {Draft} */ (draft));
       }
     },
@@ -112,11 +115,9 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
     seal(workspace) {
       const document = replica.document(workspace);
       if (!all.has(workspace) || !isOpen() || isTemporary(workspace) || timers.has(workspace)) return;
-      // What comes after frames of another client, of a tab that is gone, must also arrive after them. With the optimistic lock
-      // there is one frame in flight for each workspace, or it conflicts with itself (contract §6).
-      const isUnderWay = updatesOf(workspace).some(({ state, frame }) => state !== "refused" && (asks || frame.client_id !== identity.client));
-      if (isUnderWay || (asks && !document)) return;
       if (asks) {
+        // One frame in flight for each workspace, or it conflicts with itself (contract §6).
+        if (!document || updatesOf(workspace).some(({ state }) => state !== "refused")) return;
         const { updates, bases } = of(workspace);
         for (const path of Object.keys(updates)) {
           const theirs = read(document, path);

@@ -54,6 +54,7 @@ export function makeIdentity(platform, scope) {
       offset = ahead > TOLERANCE ? -ahead : 0;
       if (last > timestamp + TOO_FAR_AHEAD) void renew();
     },
+    isAhead: (timestamp) => timestamp > Math.round(platform.now()) + offset + TOO_FAR_AHEAD,
     leave(isLeaving) {
       leaving = isLeaving;
       keep();

@@ -17,32 +17,34 @@ export const isTemporary = (id) => id.startsWith("new-");
 /** The path of a workspace's place. */
 export const PLACE = "order_index";
 
-/** @param {Frame} frame @param {string} path @param {string} [workspace] */
-const pathKey = ({ client_id, data }, path, workspace = data.workspace_id) => `${client_id} ${workspace} ${path}`;
-
-/** @param {Entry} a @param {Entry} b */
-export const byTime = (a, b) => a.frame.timestamp - b.frame.timestamp;
+/** @param {Frame} a @param {Frame} b */
+const isSameMatter = (a, b) => (a.data.reorder_map ? !!b.data.reorder_map : a.data.workspace_id === b.data.workspace_id);
 
 /** @type {MakeOutbox} */
 export function makeOutbox(platform, identity, keeper, send, on) {
   /** @type {Map<string, Entry>} */
   const all = new Map();
-  /** The newest timestamp that a path was sent under. @type {Map<string, number>} */
+  /** The order of what was done last, by workspace and path. @type {Map<string, number>} */
   const newest = new Map();
+  let order = 0;
   // Times are waited for, not compared: the clock may be put back meanwhile.
   let isPaused = false;
 
-  const keep = (/** @type {Entry} */ { frame }) => {
+  const keep = (/** @type {Entry} */ { frame, order }) => {
     keeper.put(`frame|${frame.request_id}`, frame);
-    const { updates = {}, reorder_map = {} } = frame.data;
-    const written = Object.keys(updates).map((path) => pathKey(frame, path));
-    const placed = Object.keys(reorder_map).map((id) => pathKey(frame, PLACE, id));
-    for (const key of [...written, ...placed]) newest.set(key, Math.max(frame.timestamp, newest.get(key) ?? 0));
+    const { workspace_id, updates = {}, reorder_map = {} } = frame.data;
+    const written = Object.keys(updates).map((path) => `${workspace_id} ${path}`);
+    const placed = Object.keys(reorder_map).map((id) => `${id} ${PLACE}`);
+    for (const key of [...written, ...placed]) newest.set(key, Math.max(order, newest.get(key) ?? 0));
   };
+
+  /** Between clients the last to arrive wins: what another client, of a tab that is gone, did before must arrive before. @param {Entry} entry */
+  const isBehind = ({ frame, order }) => self.entries().some((other) => other.frame.client_id !== frame.client_id
+    && other.order < order && other.state !== "refused" && isSameMatter(other.frame, frame));
 
   const enter = (/** @type {Frame} */ frame, isOld = false, delay = 0) => {
     /** @type {Entry} */
-    const entry = { frame, isOld, state: "waiting", sends: 0, restamps: 0, error: null, isHeld: delay > 0, timer: null, waiters: [] };
+    const entry = { frame, order: ++order, isOld, state: "waiting", sends: 0, restamps: 0, error: null, isHeld: delay > 0, timer: null, waiters: [] };
     all.set(frame.request_id, entry);
     keep(entry);
     if (delay) entry.timer = platform.setTimeout(() => release(entry), delay);
@@ -66,7 +68,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     if (entry.isHeld) return;
     platform.clearTimeout(entry.timer);
     const { type, data, timestamp, request_id, client_id } = entry.frame;
-    if (isPaused || [data.workspace_id ?? "", ...Object.keys(data.reorder_map ?? {})].some(isTemporary)) return;
+    if (isPaused || [data.workspace_id ?? "", ...Object.keys(data.reorder_map ?? {})].some(isTemporary) || isBehind(entry)) return;
     entry.sends += 1;
     entry.state = "sent";
     entry.timer = platform.setTimeout(() => {
@@ -81,31 +83,55 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     entry.state = state;
     entry.error = error;
     for (const settle of entry.waiters.splice(0)) settle(error);
+    transmitWaiting();
     on.failed(entry);
+  };
+
+  const transmitWaiting = () => {
+    for (const entry of self.entries()) if (entry.state === "waiting") transmit(entry);
   };
 
   const resume = () => {
     isPaused = false;
-    for (const entry of self.entries()) if (entry.state === "waiting") transmit(entry);
+    transmitWaiting();
   };
 
-  /** The edits of a frame that nothing newer of ours was sent for: only those may get a new timestamp. @param {Frame} frame */
-  const stillWanted = (frame) => Object.entries(frame.data.updates ?? {}).filter(([path]) => self.isNewest(frame, path));
+  /** What nothing was done with later: only that may get a new timestamp. @param {Entry} entry */
+  const stillWanted = (entry) => ({
+    updates: Object.entries(entry.frame.data.updates ?? {}).filter(([path]) => self.isNewest(entry, path)),
+    places: Object.entries(entry.frame.data.reorder_map ?? {}).filter(([id]) => self.isNewest(entry, PLACE, id)),
+  });
 
-  const restamp = (/** @type {Entry} */ entry, /** @type {Frame["data"]} */ data) => {
+  /** Sends a frame under a new timestamp, if there is anything left of it. @param {Entry} entry @param {string} [unknown] a workspace that is gone */
+  const restamp = (entry, unknown) => {
+    const { frame } = entry;
+    const { updates, places } = stillWanted(entry);
+    const left = places.filter(([id]) => id !== unknown);
+    const isEmpty = frame.type === "workspace.update" ? !updates.length : frame.type === "workspace.reorder" && !left.length;
+    if (isEmpty) return self.drop(entry);
+    const data = { ...frame.data, ...(updates.length && { updates: Object.fromEntries(updates) }), ...(left.length && { reorder_map: Object.fromEntries(left) }) };
     entry.restamps += 1;
-    self.change(entry, { ...entry.frame, data, client_id: identity.client, timestamp: identity.stamp() });
+    self.change(entry, { ...frame, data, client_id: identity.client, timestamp: identity.stamp() });
     self.again(entry);
+    transmitWaiting();
   };
 
   /** @type {import("./types.js").Outbox} */
   const self = {
-    entries: () => [...all.values()].sort(byTime),
+    entries: () => [...all.values()],
     find: (requestId) => all.get(requestId),
     add: (type, data, more, delay) =>
       enter({ type, data, timestamp: identity.stamp(), request_id: platform.id(), client_id: identity.client, ...more }, false, delay),
-    restore: (frame) => void enter(frame, true),
-    isNewest: (frame, path, workspace) => frame.timestamp >= (newest.get(pathKey(frame, path, workspace)) ?? 0),
+    restore(frames) {
+      const isOrphan = (/** @type {string} */ id = "") => isTemporary(id) && !frames.some(({ request_id }) => temporaryId(request_id) === id);
+      for (const frame of [...frames].sort((a, b) => a.timestamp - b.timestamp)) {
+        const { workspace_id, reorder_map } = frame.data;
+        // Who made the workspace that it is about has gone on without us.
+        if (isOrphan(workspace_id) || Object.keys(reorder_map ?? {}).some(isOrphan)) keeper.put(`frame|${frame.request_id}`, undefined);
+        else enter(frame, true);
+      }
+    },
+    isNewest: ({ order, frame }, path, workspace = frame.data.workspace_id) => order >= (newest.get(`${workspace} ${path}`) ?? 0),
     transmitAll() {
       for (const entry of self.entries()) if (entry.state !== "refused") self.again(entry);
     },
@@ -143,23 +169,21 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       const { type, data, bases = {} } = frame;
       const { code, details } = error;
       if (code === "WORKSPACE_NOT_FOUND" && type === "workspace.reorder") {
-        const { [String(details["workspace_id"])]: unknown, ...places } = data.reorder_map ?? {};
-        if (unknown !== undefined && Object.keys(places).length) restamp(entry, { reorder_map: places });
-        else self.drop(entry);
+        // Of a text that was sent again since, it may come once more.
+        const unknown = String(details["workspace_id"]);
+        if (unknown in (data.reorder_map ?? {})) restamp(entry, unknown);
         return "outdated";
       }
       if (code === "WORKSPACE_NOT_FOUND") return type === "workspace.delete" ? "forgotten" : "gone";
-      const updates = stillWanted(frame);
+      const { updates } = stillWanted(entry);
       if (code === "CONFLICT") {
         // To cancel what isn't being made: it ended before the frame came.
         self.drop(entry);
         return updates.length ? "conflict" : "outdated";
       }
-      if (details["field"] === "timestamp" && entry.restamps < RESTAMPS) {
-        if (type !== "workspace.update") restamp(entry, data);
-        else if (updates.length) restamp(entry, { ...data, updates: Object.fromEntries(updates) });
-        else self.drop(entry);
-      } else if (Object.keys(data.updates ?? {}).length > 1) {
+      if (details["field"] === "timestamp" && !identity.isAhead(frame.timestamp)) return "kept";
+      if (details["field"] === "timestamp" && entry.restamps < RESTAMPS) restamp(entry);
+      else if (Object.keys(data.updates ?? {}).length > 1) {
         // A frame is applied whole or not at all: each path goes alone, so that only the bad one fails.
         self.drop(entry);
         for (const [path, value] of updates) {
@@ -177,6 +201,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       all.delete(entry.frame.request_id);
       keeper.put(`frame|${entry.frame.request_id}`, undefined);
       for (const settle of entry.waiters.splice(0)) settle(error);
+      transmitWaiting();
     },
     settled: (entry) => new Promise((resolve, reject) => entry.waiters.push((error) => (error ? reject(error) : resolve()))),
     rename(from, to) {

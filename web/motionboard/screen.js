@@ -33,7 +33,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   /** @type {MotionboardError | null} */
   let error = null;
   /** @type {BoardState} */
-  let state = Object.freeze({ connection: "closed", attempt: 0, retryAt: null, loaded: false, error, workspaces: [], saving: "saved" });
+  let state = Object.freeze({ connection: "closed", attempt: 0, retryAt: null, loaded: false, error, workspaces: Object.freeze([]), saving: "saved" });
 
   const keyOf = (/** @type {string} */ id) => keys.get(id) ?? id;
 
@@ -121,6 +121,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
       self.changed();
     },
     idOf: (key) => ids.get(key) ?? key,
+    keyOf,
     rename(key, id) {
       ids.set(key, id);
       keys.set(id, key);

@@ -125,6 +125,8 @@ export interface Identity {
    * nothing would be taken for as long: then this tab is somebody else from now on.
    */
   heard(timestamp: number): void;
+  /** Whether the server would refuse a timestamp, as far as is known. */
+  isAhead(timestamp: number): boolean;
   /** Notes whether the page may be about to end: what comes after it then waits for it. */
   leave(leaving: boolean): void;
   /** Takes over what another client has left, if its tab is gone. */
@@ -257,6 +259,8 @@ export interface Known {
 /** A frame on its way. */
 export interface Entry {
   frame: Frame;
+  /** Counted up: what was done later has more, whichever client's frame it is. */
+  order: number;
   /** `failed`: no answer to any repeat; `refused`: to send it again is no use. */
   state: "waiting" | "sent" | "failed" | "refused";
   sends: number;
@@ -272,14 +276,15 @@ export interface Entry {
 
 /** The frames that the server has not acknowledged: kept in the browser, sent when there is a connection, repeated as they are. */
 export interface Outbox {
+  /** In their order. */
   entries(): Entry[];
   find(requestId: string): Entry | undefined;
   /** A new frame, which is sent as soon as it can be, or after `delay` ms. */
   add(type: Frame["type"], data: FrameData, more?: Pick<Frame, "bases">, delay?: number): Entry;
-  /** A frame of before: of this tab, or of one that is gone. It stays what it was. */
-  restore(frame: Frame): void;
-  /** Whether nothing newer of the same client was sent for the path of the workspace. */
-  isNewest(frame: Frame, path: string, workspace?: string): boolean;
+  /** Frames of before: of this tab, or of one that is gone. They stay what they were, and come before what is done now. */
+  restore(frames: Frame[]): void;
+  /** Whether nothing was done later with the path of the workspace. */
+  isNewest(entry: Entry, path: string, workspace?: string): boolean;
   /** Sends everything that waits for a connection, also what had failed for want of an answer. */
   transmitAll(): void;
   /** Begins anew with one that failed or was refused. */
@@ -377,6 +382,8 @@ export interface Screen {
   loaded(error: MotionboardError | null): void;
   /** Of a key; or the id itself. */
   idOf(key: string): string;
+  /** Of an id; or the key itself. */
+  keyOf(id: string): string;
   /** A workspace has got its id. Its key stays. */
   rename(key: string, id: string): void;
   workspace(id: string): Workspace | undefined;

@@ -33,8 +33,8 @@ export function overlays(outbox, drafts) {
     if (type === "workspace.create") of(temporaryId(request_id)).creation = entry;
     if (type === "workspace.delete") of(workspace_id).isRemoved = true;
     const state = { state: stateOf(entry), error: entry.error };
-    for (const [path, value] of Object.entries(updates)) if (outbox?.isNewest(entry.frame, path)) of(workspace_id).edits.set(path, { value, state });
-    for (const [id, place] of Object.entries(reorder_map)) if (outbox?.isNewest(entry.frame, PLACE, id)) of(id).place = place;
+    for (const [path, value] of Object.entries(updates)) if (outbox?.isNewest(entry, path)) of(workspace_id).edits.set(path, { value, state });
+    for (const [id, place] of Object.entries(reorder_map)) if (outbox?.isNewest(entry, PLACE, id)) of(id).place = place;
   }
   for (const { workspace, updates } of drafts?.all() ?? []) {
     for (const [path, value] of Object.entries(updates)) {
@@ -111,11 +111,12 @@ export function places(board, moved, before) {
   const high = others[index]?.order_index;
   const place = high === undefined ? low + 1 : Math.floor((low + high) / 2);
   const id = (/** @type {Workspace} */ workspace) => workspace._id ?? workspace.key;
-  if (place > low && place < (high ?? LARGEST_PLACE + 1)) return [[id(moved), place]];
+  if (place > low && place < (high ?? LARGEST_PLACE + 1)) return moved._id && place === moved.order_index ? [] : [[id(moved), place]];
   const order = [...others.slice(0, index), moved, ...others.slice(index)];
   const gap = Math.max(1, Math.min(LARGEST_GAP, Math.floor(LARGEST_PLACE / order.length)));
   return order.flatMap((workspace, position) => {
     const renewed = Math.min(position * gap, LARGEST_PLACE);
-    return workspace.order_index === renewed ? [] : [[id(workspace), renewed]];
+    // What the server has not made yet has no place, only one that is shown.
+    return workspace._id && workspace.order_index === renewed ? [] : [[id(workspace), renewed]];
   });
 }
