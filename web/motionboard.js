@@ -1,12 +1,12 @@
-import { Board } from "./motionboard/board.js";
+import { makeBoard } from "./motionboard/board.js";
 import { browser } from "./motionboard/browser.js";
 
 export { MotionboardError } from "./motionboard/errors.js";
 export { IMAGE_TYPES, MAX_IMAGE_BYTES } from "./motionboard/rest.js";
 
-export class Motionboard extends Board {
+export class Motionboard {
   /** @param {import("./motionboard.js").Options} [options] */
   constructor(options = {}) {
-    super(options, browser());
+    return makeBoard(options, browser());
   }
 }

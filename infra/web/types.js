@@ -1,12 +1,12 @@
 // Holds the hand-written types to the library: tsc fails here where they say another thing than the code.
 
 import * as written from "../../web/motionboard.js";
-import { Board } from "../../web/motionboard/board.js";
-import * as errors from "../../web/motionboard/errors.js";
-import * as upload from "../../web/motionboard/rest.js";
+import { makeBoard } from "../../web/motionboard/board.js";
+import { MotionboardError } from "../../web/motionboard/errors.js";
+import { IMAGE_TYPES, MAX_IMAGE_BYTES } from "../../web/motionboard/rest.js";
 
-/** @type {Pick<written.Motionboard, Exclude<keyof written.Motionboard, never>>} */
-export const board = /** @type {Board} */ ({});
+/** @type {(options: import("../../web/motionboard.js").Options, platform: import("../../web/motionboard/types.js").Platform) => written.Motionboard} */
+export const board = makeBoard;
 
 /** @type {Pick<typeof written, "MotionboardError" | "MAX_IMAGE_BYTES" | "IMAGE_TYPES">} */
-export const rest = { ...errors, ...upload };
+export const rest = { MotionboardError, MAX_IMAGE_BYTES, IMAGE_TYPES };

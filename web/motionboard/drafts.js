@@ -2,6 +2,7 @@
 /** @import { FormLeaf } from "../motionboard.js" */
 import { isTemporary, temporaryId } from "./outbox.js";
 import { isRelated, isSame, read } from "./paths.js";
+import { empty } from "./replica.js";
 
 /** After the last keystroke; the design's debounce. */
 const PAUSE = 300;
@@ -16,6 +17,8 @@ export const bytesOf = (updates) => encoder.encode(JSON.stringify(updates)).leng
 export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen, asks, onChange }) {
   /** @type {Map<string, Draft>} */
   const all = new Map();
+  /** Where they are kept. @type {Map<string, string>} */
+  const keys = new Map();
   /** Where somebody is typing. @type {Map<string, unknown>} */
   const timers = new Map();
   /** What another device wrote, by workspace and path. @type {Map<string, FormLeaf>} */
@@ -29,10 +32,17 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
 
   /** @param {Draft} draft one without updates is none */
   const set = (draft) => {
+    const { workspace } = draft;
+    const key = keys.get(workspace) ?? `draft|${ownerOf(workspace)}|${workspace}`;
     const isEmpty = !Object.keys(draft.updates).length;
-    if (isEmpty) all.delete(draft.workspace);
-    else all.set(draft.workspace, draft);
-    keeper.put(`draft|${ownerOf(draft.workspace)}|${draft.workspace}`, isEmpty ? undefined : draft);
+    keeper.put(key, isEmpty ? undefined : draft);
+    if (isEmpty) {
+      all.delete(workspace);
+      keys.delete(workspace);
+    } else {
+      all.set(workspace, draft);
+      keys.set(workspace, key);
+    }
   };
 
   const updatesOf = (/** @type {string} */ workspace) =>
@@ -41,7 +51,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   /** What a path will hold if everything that was sent arrives. @param {string} workspace @param {string} path @returns {FormLeaf} */
   const underWay = (workspace, path) => {
     const sent = updatesOf(workspace).map(({ frame }) => frame.data.updates ?? {}).filter((updates) => path in updates).at(-1);
-    return sent?.[path] ?? read(sent ? undefined : replica.document(workspace), path);
+    return sent?.[path] ?? read(sent ? undefined : replica.document(workspace) ?? empty("", 0, ""), path);
   };
 
   /** Takes back what was refused, and is now typed anew. @param {string} workspace @param {Leaves} edits */

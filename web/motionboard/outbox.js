@@ -30,21 +30,21 @@ export function makeOutbox(platform, identity, keeper, send, on) {
   // Times are waited for, not compared: the clock may be put back meanwhile.
   let isPaused = false;
 
-  const keep = (/** @type {Entry} */ { frame, order }) => {
+  const keep = (/** @type {Entry} */ { frame }) => {
     keeper.put(`frame|${frame.request_id}`, frame);
-    const { workspace_id, updates = {}, reorder_map = {} } = frame.data;
+    const { order, data: { workspace_id, updates = {}, reorder_map = {} } } = frame;
     const written = Object.keys(updates).map((path) => `${workspace_id} ${path}`);
     const placed = Object.keys(reorder_map).map((id) => `${id} ${PLACE}`);
     for (const key of [...written, ...placed]) newest.set(key, Math.max(order, newest.get(key) ?? 0));
   };
 
   /** Between clients the last to arrive wins: what another client, of a tab that is gone, did before must arrive before. @param {Entry} entry */
-  const isBehind = ({ frame, order }) => self.entries().some((other) => other.frame.client_id !== frame.client_id
-    && other.order < order && other.state !== "refused" && isSameMatter(other.frame, frame));
+  const isBehind = ({ frame }) => self.entries().some((other) => other.frame.client_id !== frame.client_id
+    && other.frame.order < frame.order && other.state !== "refused" && isSameMatter(other.frame, frame));
 
   const enter = (/** @type {Frame} */ frame, isOld = false, delay = 0) => {
     /** @type {Entry} */
-    const entry = { frame, order: ++order, isOld, state: "waiting", sends: 0, restamps: 0, error: null, isHeld: delay > 0, timer: null, waiters: [] };
+    const entry = { frame, isOld, state: "waiting", sends: 0, restamps: 0, error: null, isHeld: delay > 0, timer: null, waiters: [] };
     all.set(frame.request_id, entry);
     keep(entry);
     if (delay) entry.timer = platform.setTimeout(() => release(entry), delay);
@@ -96,20 +96,41 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     transmitWaiting();
   };
 
+  /**
+   * What was done later is stored: what was done before with the same paths is void, and must not come back with a new timestamp after a
+   * crash. To the server it makes no difference: it has carried the frame out, or its order says the same.
+   */
+  const outdate = (/** @type {Entry} */ { frame: { order, data: later } }) => {
+    for (const entry of self.entries()) {
+      const { data } = entry.frame;
+      const isOlder = entry.frame.order < order && (later.updates ? data.workspace_id === later.workspace_id && data.updates : later.reorder_map && data.reorder_map);
+      if (!isOlder) continue;
+      const left = Object.entries(data.updates ?? data.reorder_map ?? {}).filter(([name]) => !(name in (later.updates ?? later.reorder_map ?? {})));
+      const count = Object.keys(data.updates ?? data.reorder_map ?? {}).length;
+      if (!left.length) self.drop(entry);
+      else if (left.length < count) self.change(entry, { ...entry.frame, data: { ...data, [data.updates ? "updates" : "reorder_map"]: Object.fromEntries(left) } });
+    }
+  };
+
   /** What nothing was done with later: only that may get a new timestamp. @param {Entry} entry */
   const stillWanted = (entry) => ({
     updates: Object.entries(entry.frame.data.updates ?? {}).filter(([path]) => self.isNewest(entry, path)),
     places: Object.entries(entry.frame.data.reorder_map ?? {}).filter(([id]) => self.isNewest(entry, PLACE, id)),
   });
 
-  /** Sends a frame under a new timestamp, if there is anything left of it. @param {Entry} entry @param {string} [unknown] a workspace that is gone */
-  const restamp = (entry, unknown) => {
+  /** Makes frames of the parts of one that is surely not carried out, of the same time. @param {Entry} entry @param {Frame["data"][]} parts */
+  const divide = (entry, parts) => {
+    self.drop(entry);
+    for (const data of parts) enter({ ...entry.frame, request_id: platform.id(), data });
+  };
+
+  /** Sends a frame under a new timestamp, if there is anything left of it. @param {Entry} entry */
+  const restamp = (entry) => {
     const { frame } = entry;
     const { updates, places } = stillWanted(entry);
-    const left = places.filter(([id]) => id !== unknown);
-    const isEmpty = frame.type === "workspace.update" ? !updates.length : frame.type === "workspace.reorder" && !left.length;
+    const isEmpty = frame.type === "workspace.update" ? !updates.length : frame.type === "workspace.reorder" && !places.length;
     if (isEmpty) return self.drop(entry);
-    const data = { ...frame.data, ...(updates.length && { updates: Object.fromEntries(updates) }), ...(left.length && { reorder_map: Object.fromEntries(left) }) };
+    const data = { ...frame.data, ...(updates.length && { updates: Object.fromEntries(updates) }), ...(places.length && { reorder_map: Object.fromEntries(places) }) };
     entry.restamps += 1;
     self.change(entry, { ...frame, data, client_id: identity.client, timestamp: identity.stamp() });
     self.again(entry);
@@ -121,17 +142,18 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     entries: () => [...all.values()],
     find: (requestId) => all.get(requestId),
     add: (type, data, more, delay) =>
-      enter({ type, data, timestamp: identity.stamp(), request_id: platform.id(), client_id: identity.client, ...more }, false, delay),
+      enter({ type, data, timestamp: identity.stamp(), order: ++order, request_id: platform.id(), client_id: identity.client, ...more }, false, delay),
     restore(frames) {
       const isOrphan = (/** @type {string} */ id = "") => isTemporary(id) && !frames.some(({ request_id }) => temporaryId(request_id) === id);
-      for (const frame of [...frames].sort((a, b) => a.timestamp - b.timestamp)) {
+      for (const frame of [...frames].sort((a, b) => a.order - b.order)) {
+        order = Math.max(order, frame.order);
         const { workspace_id, reorder_map } = frame.data;
         // Who made the workspace that it is about has gone on without us.
         if (isOrphan(workspace_id) || Object.keys(reorder_map ?? {}).some(isOrphan)) keeper.put(`frame|${frame.request_id}`, undefined);
         else enter(frame, true);
       }
     },
-    isNewest: ({ order, frame }, path, workspace = frame.data.workspace_id) => order >= (newest.get(`${workspace} ${path}`) ?? 0),
+    isNewest: ({ frame }, path, workspace = frame.data.workspace_id) => frame.order >= (newest.get(`${workspace} ${path}`) ?? 0),
     transmitAll() {
       for (const entry of self.entries()) if (entry.state !== "refused") self.again(entry);
     },
@@ -166,12 +188,12 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     },
     refused(entry, error) {
       const { frame } = entry;
-      const { type, data, bases = {} } = frame;
+      const { type, data } = frame;
       const { code, details } = error;
       if (code === "WORKSPACE_NOT_FOUND" && type === "workspace.reorder") {
         // Of a text that was sent again since, it may come once more.
-        const unknown = String(details["workspace_id"]);
-        if (unknown in (data.reorder_map ?? {})) restamp(entry, unknown);
+        const { [String(details["workspace_id"])]: unknown, ...reorder_map } = data.reorder_map ?? {};
+        if (unknown !== undefined) divide(entry, Object.keys(reorder_map).length ? [{ reorder_map }] : []);
         return "outdated";
       }
       if (code === "WORKSPACE_NOT_FOUND") return type === "workspace.delete" ? "forgotten" : "gone";
@@ -185,10 +207,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       if (details["field"] === "timestamp" && entry.restamps < RESTAMPS) restamp(entry);
       else if (Object.keys(data.updates ?? {}).length > 1) {
         // A frame is applied whole or not at all: each path goes alone, so that only the bad one fails.
-        self.drop(entry);
-        for (const [path, value] of updates) {
-          self.add("workspace.update", { ...data, updates: { [path]: value } }, { bases: { [path]: bases[path] ?? null } });
-        }
+        divide(entry, updates.map(([path, value]) => ({ ...data, updates: { [path]: value } })));
       } else fail(entry, "refused", error);
       return "kept";
     },
@@ -201,6 +220,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       all.delete(entry.frame.request_id);
       keeper.put(`frame|${entry.frame.request_id}`, undefined);
       for (const settle of entry.waiters.splice(0)) settle(error);
+      outdate(entry);
       transmitWaiting();
     },
     settled: (entry) => new Promise((resolve, reject) => entry.waiters.push((error) => (error ? reject(error) : resolve()))),

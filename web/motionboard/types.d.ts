@@ -1,7 +1,7 @@
 // The types of the library's inside, with what each part is for: here and not in the modules, so that a browser does not have to load it.
 
 import type {
-  BoardState, ConnectionState, ErrorCode, Exchange, FieldState, FormLeaf, FormValue, MotionboardError, Suggestions, Video, VideoStatus,
+  BoardState, ConnectionState, ErrorCode, Exchange, FieldState, FormLeaf, Motionboard, MotionboardError, Video, VideoStatus,
   Workspace,
 } from "../motionboard.js";
 
@@ -65,6 +65,8 @@ export interface Frame {
   timestamp: number;
   type: "workspace.create" | "workspace.update" | "workspace.delete" | "workspace.reorder" | "video.cancel";
   data: FrameData;
+  /** Counted up: what was done later has more, whichever client's frame it is and whatever the clock said. Kept, not sent. */
+  order: number;
   /** With the optimistic lock: what each path held when the person began to change it. */
   bases?: Leaves;
 }
@@ -259,8 +261,6 @@ export interface Known {
 /** A frame on its way. */
 export interface Entry {
   frame: Frame;
-  /** Counted up: what was done later has more, whichever client's frame it is. */
-  order: number;
   /** `failed`: no answer to any repeat; `refused`: to send it again is no use. */
   state: "waiting" | "sent" | "failed" | "refused";
   sends: number;
@@ -398,3 +398,6 @@ export interface Screen {
 export type MakeScreen = (
   platform: Platform, replica: Replica, connection: Connection, resolve: <T extends string | null>(url: T) => T,
 ) => Screen;
+
+/** All of it together; `motionboard.d.ts` says what it does. */
+export type Board = Pick<Motionboard, keyof Motionboard>;
