@@ -112,7 +112,7 @@ export function makeBoard(options, platform) {
   };
 
   const stored = (/** @type {Entry} */ entry, /** @type {Message["data"]} */ data) => {
-    const { frame: { type, request_id, data: { workspace_id: id = "" } }, sends, isOld } = entry;
+    const { frame: { type, request_id, data: { workspace_id: id = "", reorder_map = {} } }, sends, isOld } = entry;
     const { outbox, drafts } = edits();
     replica.stored(entry.frame, data, (path, workspace) => outbox.isNewest(entry, path, workspace));
     if (type === "workspace.create") {
@@ -123,7 +123,7 @@ export function makeBoard(options, platform) {
     // What an earlier try has made may be changed or deleted since.
     if (type === "workspace.create" && (isOld || sends > 1)) void loader.load();
     if (type === "workspace.delete") forget(id);
-    if (type === "workspace.reorder") reordered(isOrderUnsure);
+    if (type === "workspace.reorder") reordered(isOrderUnsure || !Object.keys(reorder_map).every(replica.document));
     drafts.seal(id);
   };
 

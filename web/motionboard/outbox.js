@@ -17,6 +17,9 @@ export const isTemporary = (id) => id.startsWith("new-");
 /** The path of a workspace's place. */
 export const PLACE = "order_index";
 
+/** What a frame writes: paths, or places of workspaces. @param {Frame} frame */
+const partsOf = ({ data }) => Object.keys(data.updates ?? data.reorder_map ?? {});
+
 /** @param {Frame} a @param {Frame} b */
 const isSameMatter = (a, b) => (a.data.reorder_map ? !!b.data.reorder_map : a.data.workspace_id === b.data.workspace_id);
 
@@ -98,17 +101,17 @@ export function makeOutbox(platform, identity, keeper, send, on) {
 
   /**
    * What was done later is stored: what was done before with the same paths is void, and must not come back with a new timestamp after a
-   * crash. To the server it makes no difference: it has carried the frame out, or its order says the same.
+   * crash.
    */
-  const outdate = (/** @type {Entry} */ { frame: { order, data: later } }) => {
+  const outdate = (/** @type {Frame} */ later) => {
+    const done = partsOf(later);
     for (const entry of self.entries()) {
-      const { data } = entry.frame;
-      const isOlder = entry.frame.order < order && (later.updates ? data.workspace_id === later.workspace_id && data.updates : later.reorder_map && data.reorder_map);
-      if (!isOlder) continue;
-      const left = Object.entries(data.updates ?? data.reorder_map ?? {}).filter(([name]) => !(name in (later.updates ?? later.reorder_map ?? {})));
-      const count = Object.keys(data.updates ?? data.reorder_map ?? {}).length;
-      if (!left.length) self.drop(entry);
-      else if (left.length < count) self.change(entry, { ...entry.frame, data: { ...data, [data.updates ? "updates" : "reorder_map"]: Object.fromEntries(left) } });
+      const { frame } = entry;
+      const voided = frame.order < later.order && frame.type === later.type && isSameMatter(frame, later) ? partsOf(frame).filter((part) => done.includes(part)) : [];
+      if (!voided.length) continue;
+      const outdated = [...new Set([...frame.outdated ?? [], ...voided])];
+      if (outdated.length === partsOf(frame).length) self.drop(entry);
+      else self.change(entry, { ...frame, outdated });
     }
   };
 
@@ -153,7 +156,8 @@ export function makeOutbox(platform, identity, keeper, send, on) {
         else enter(frame, true);
       }
     },
-    isNewest: ({ frame }, path, workspace = frame.data.workspace_id) => frame.order >= (newest.get(`${workspace} ${path}`) ?? 0),
+    isNewest: ({ frame }, path, workspace = frame.data.workspace_id) =>
+      !frame.outdated?.includes((path === PLACE && workspace) || path) && frame.order >= (newest.get(`${workspace} ${path}`) ?? 0),
     transmitAll() {
       for (const entry of self.entries()) if (entry.state !== "refused") self.again(entry);
     },
@@ -220,7 +224,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       all.delete(entry.frame.request_id);
       keeper.put(`frame|${entry.frame.request_id}`, undefined);
       for (const settle of entry.waiters.splice(0)) settle(error);
-      outdate(entry);
+      outdate(entry.frame);
       transmitWaiting();
     },
     settled: (entry) => new Promise((resolve, reject) => entry.waiters.push((error) => (error ? reject(error) : resolve()))),

@@ -39,6 +39,8 @@ export function makeReplica() {
   const all = new Map();
   /** @type {Set<string>} */
   const deleted = new Set();
+  /** What is stored of workspaces that are not known yet: a list may be from before it. @type {Map<string, Array<[Leaves, number]>>} */
+  const early = new Map();
   let moment = 0;
 
   const touch = (/** @type {Known} */ known, /** @type {number} */ at) => {
@@ -70,7 +72,13 @@ export function makeReplica() {
     const base = Date.parse(document.updated_at);
     const known = all.get(id);
     if (deleted.has(id) || (known && base < known.base)) return;
-    if (!known) return void all.set(id, { document, base, paths: new Map(), learned: ++moment, placed: 0 });
+    if (!known) {
+      /** @type {Known} */
+      const made = { document, base, paths: new Map(), learned: ++moment, placed: 0 };
+      all.set(id, made);
+      for (const [updates, at] of early.get(id) ?? []) writeAll(made, updates, at);
+      return void early.delete(id);
+    }
     const before = known.document;
     known.base = base;
     known.document = keepsPlace ? { ...document, order_index: before.order_index } : document;
@@ -110,8 +118,10 @@ export function makeReplica() {
       const at = Date.parse(data.updated_at ?? "");
       if (type === "workspace.created" && data.workspace) whole(data.workspace);
       else if (type === "workspace.deleted") remove(id);
-      else if (type === "workspace.reordered") place(data.reorder_map);
-      else if (!known) return !id || deleted.has(id);
+      else if (type === "workspace.reordered") {
+        place(data.reorder_map);
+        return Object.keys(data.reorder_map ?? {}).every((one) => all.has(one) || deleted.has(one));
+      } else if (!known) return !id || deleted.has(id);
       else if (type === "workspace.updated") writeAll(known, data.updates ?? {}, at);
       else if (type === "video.status_update") {
         renew(known, "video", at, (document) => withStatus(document, data));
@@ -128,8 +138,10 @@ export function makeReplica() {
       const known = all.get(workspace_id ?? "");
       if (type === "workspace.create" && !all.has(made)) whole(empty(made, order_index, created_at));
       else if (type === "workspace.reorder") place(Object.fromEntries(Object.entries(reorder_map).filter(([id]) => isNewest(PLACE, id))));
-      else if (type === "workspace.update" && known) {
-        writeAll(known, Object.fromEntries(Object.entries(updates).filter(([path]) => isNewest(path))), Date.parse(updated_at));
+      else if (type === "workspace.update") {
+        const written = Object.fromEntries(Object.entries(updates).filter(([path]) => isNewest(path)));
+        if (known) writeAll(known, written, Date.parse(updated_at));
+        else early.set(workspace_id ?? "", [...early.get(workspace_id ?? "") ?? [], [written, Date.parse(updated_at)]]);
       }
     },
     begun(id, before, task_id) {

@@ -124,7 +124,7 @@ export function makeLoader(platform, rest, replica, on) {
   let isAskedAgain = false;
   let failures = 0;
   /** @type {unknown} */
-  let timer;
+  let timer = null;
 
   const read = async (reading = 1) => {
     const asked = replica.moment();
@@ -166,10 +166,12 @@ export function makeLoader(platform, rest, replica, on) {
     },
     /** @param {number} ms */
     loadLater(ms) {
-      self.stop();
-      timer = platform.setTimeout(() => void self.load(), ms);
+      timer ??= platform.setTimeout(() => void self.load(), ms);
     },
-    stop: () => platform.clearTimeout(timer),
+    stop() {
+      platform.clearTimeout(timer);
+      timer = null;
+    },
   };
   return self;
 }

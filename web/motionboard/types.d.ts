@@ -67,6 +67,8 @@ export interface Frame {
   data: FrameData;
   /** Counted up: what was done later has more, whichever client's frame it is and whatever the clock said. Kept, not sent. */
   order: number;
+  /** Paths, or workspaces of a reorder, that something later is stored for: of no more interest, but a part of every repeat. */
+  outdated?: string[];
   /** With the optimistic lock: what each path held when the person began to change it. */
   bases?: Leaves;
 }
@@ -210,6 +212,7 @@ export type MakeRest = (platform: Platform, base: string, token: GetToken) => Re
 export interface Loader {
   /** Resolves when a list is loaded that was asked for from now on, or when that failed. */
   load(): Promise<void>;
+  /** Unless that is planned already. */
   loadLater(ms: number): void;
   stop(): void;
 }
