@@ -15,8 +15,7 @@ import { places } from "./views.js";
 const WATCH = 120_000;
 /** How long a push may be later than the answer that it belongs to. */
 const PUSH_DELAY = 2_000;
-/** Reorders of several devices within this time may have overtaken each other: they bear no `updated_at`. */
-const REORDER_WINDOW = 3_000;
+/** Reorders bear no `updated_at`. Which was the last one only the list says, which is loaded so long after one. */
 const REORDER_DELAY = 1_000;
 /** A frame of 32 KiB takes some 900 places. */
 const PLACES = 600;
@@ -40,8 +39,6 @@ export function makeBoard(options, platform) {
   const listeners = new Set();
   /** @type {Map<string, AbortController>} */
   const uploads = new Map();
-  let isOrderUnsure = false;
-  let lastReorder = -Infinity;
 
   /** A token of the account whose board this is. @param {boolean} renew */
   const token = async (renew) => {
@@ -112,18 +109,18 @@ export function makeBoard(options, platform) {
   };
 
   const stored = (/** @type {Entry} */ entry, /** @type {Message["data"]} */ data) => {
-    const { frame: { type, request_id, data: { workspace_id: id = "", reorder_map = {} } }, sends, isOld } = entry;
+    const { frame: { type, request_id, data: { workspace_id: id = "" } }, sends, isOld } = entry;
     const { outbox, drafts } = edits();
     replica.stored(entry.frame, data, (path, workspace) => outbox.isNewest(entry, path, workspace));
     if (type === "workspace.create") {
       const [from, to] = [temporaryId(request_id), data.workspace_id ?? ""];
       for (const part of [screen, drafts, outbox]) part.rename(from, to);
     }
-    outbox.drop(entry);
+    outbox.done(entry);
     // What an earlier try has made may be changed or deleted since.
     if (type === "workspace.create" && (isOld || sends > 1)) void loader.load();
     if (type === "workspace.delete") forget(id);
-    if (type === "workspace.reorder") reordered(isOrderUnsure || !Object.keys(reorder_map).every(replica.document));
+    if (type === "workspace.reorder") loader.loadLater(REORDER_DELAY);
     drafts.seal(id);
   };
 
@@ -146,18 +143,7 @@ export function makeBoard(options, platform) {
     // What is not known has overtaken its creation.
     if (!replica.hear(message)) loader.loadLater(PUSH_DELAY);
     if (message.type === "workspace.deleted") gone(message.data.workspace_id ?? "");
-    if (message.type === "workspace.reordered") {
-      reordered(false);
-      isOrderUnsure = edits().outbox.entries().some(({ frame }) => frame.type === "workspace.reorder");
-    }
-  };
-
-  /** An order was told, or stored. Whose was the last one only the list says, where there were several. @param {boolean} isUnsure */
-  const reordered = (isUnsure) => {
-    const now = platform.now();
-    if (isUnsure || now - lastReorder < REORDER_WINDOW) loader.loadLater(REORDER_DELAY);
-    lastReorder = now;
-    isOrderUnsure = false;
+    if (message.type === "workspace.reordered") loader.loadLater(REORDER_DELAY);
   };
 
   /** A workspace was deleted elsewhere. @param {string} id */

@@ -108,10 +108,9 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     for (const entry of self.entries()) {
       const { frame } = entry;
       const voided = frame.order < later.order && frame.type === later.type && isSameMatter(frame, later) ? partsOf(frame).filter((part) => done.includes(part)) : [];
-      if (!voided.length) continue;
-      const outdated = [...new Set([...frame.outdated ?? [], ...voided])];
-      if (outdated.length === partsOf(frame).length) self.drop(entry);
-      else self.change(entry, { ...frame, outdated });
+      const outdated = [...frame.outdated ?? [], ...voided];
+      if (voided.length && partsOf(frame).every((part) => outdated.includes(part))) self.drop(entry);
+      else if (voided.length) self.change(entry, { ...frame, outdated });
     }
   };
 
@@ -224,8 +223,11 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       all.delete(entry.frame.request_id);
       keeper.put(`frame|${entry.frame.request_id}`, undefined);
       for (const settle of entry.waiters.splice(0)) settle(error);
-      outdate(entry.frame);
       transmitWaiting();
+    },
+    done(entry) {
+      self.drop(entry);
+      outdate(entry.frame);
     },
     settled: (entry) => new Promise((resolve, reject) => entry.waiters.push((error) => (error ? reject(error) : resolve()))),
     rename(from, to) {
@@ -233,8 +235,10 @@ export function makeOutbox(platform, identity, keeper, send, on) {
         const { data } = entry.frame;
         const { [from]: place, ...places } = data.reorder_map ?? {};
         if (data.workspace_id === from) self.change(entry, { ...entry.frame, data: { ...data, workspace_id: to } });
-        else if (place !== undefined) self.change(entry, { ...entry.frame, data: { reorder_map: { ...places, [to]: place } } });
-        else continue;
+        else if (place !== undefined) {
+          const outdated = entry.frame.outdated?.map((id) => (id === from ? to : id));
+          self.change(entry, { ...entry.frame, ...(outdated && { outdated }), data: { reorder_map: { ...places, [to]: place } } });
+        } else continue;
         transmit(entry);
       }
     },

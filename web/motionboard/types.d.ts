@@ -305,7 +305,9 @@ export interface Outbox {
   refused(entry: Entry, error: MotionboardError): "gone" | "forgotten" | "outdated" | "conflict" | "kept";
   /** Makes another frame of one that the server surely has not carried out. */
   change(entry: Entry, frame: Frame): void;
-  /** It is stored, or nobody wants it any more: `error` is for who waits for it. */
+  /** It is stored. */
+  done(entry: Entry): void;
+  /** Nobody wants it any more: `error` is for who waits for it. */
   drop(entry: Entry, error?: MotionboardError): void;
   /** When it is stored, or what keeps it from being. */
   settled(entry: Entry): Promise<void>;

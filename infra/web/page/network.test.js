@@ -1,0 +1,122 @@
+// The bad days: the cable is pulled, the server is killed, the page is closed in mid-sentence.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { launch, openStudio, stored } from "./browser.js";
+import { layCable, startStack } from "./stack.js";
+
+/** @type {import("./stack.js").Stack} */
+let stack;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  [stack, browser] = await Promise.all([startStack(), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+/** @param {string} text */
+const isStored = async (text) => (await stored(stack.url)).some(({ form_data }) => form_data.motion_prompt === text);
+
+test("the cable is pulled in mid-typing and plugged in again: everything typed is stored", async () => {
+  const cable = await layCable(stack.url);
+  const context = await browser.newContext();
+  const studio = await openStudio(context, cable.url);
+  await studio.add();
+  await studio.saved();
+  await studio.prompt.focus();
+  await studio.page.keyboard.type("前半句，");
+  cable.pull();
+  await studio.page.keyboard.type("后半句");
+  await studio.connection("reconnecting");
+  assert.equal(await studio.prompt.inputValue(), "前半句，后半句");
+  assert.equal(await isStored("前半句，后半句"), false);
+  cable.plug();
+  await studio.part("connection").getByRole("button").first().click();
+  await studio.connection("open");
+  await studio.saved();
+  assert.ok(await isStored("前半句，后半句"));
+  await context.close();
+  await cable.remove();
+});
+
+test("what was typed without a network survives a reload, is shown after it, and is stored once there is one", async () => {
+  const cable = await layCable(stack.url);
+  const context = await browser.newContext();
+  const studio = await openStudio(context, cable.url);
+  await studio.add();
+  await studio.saved();
+  // The page itself comes from somewhere else, as it does from a static host; only the API is cut off.
+  await context.route(`${cable.url}/api/**`, (route) => route.abort());
+  await context.routeWebSocket(/.*/, (socket) => void socket.close());
+  await studio.page.reload();
+  await studio.page.getByTestId("connection").waitFor();
+  await context.unrouteAll();
+  await studio.page.reload();
+  await studio.prompt.waitFor();
+  cable.pull();
+  await studio.prompt.fill("没有网络时写的");
+  await studio.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  cable.plug();
+  await studio.page.reload();
+  await studio.prompted("没有网络时写的");
+  await studio.saved();
+  assert.ok(await isStored("没有网络时写的"));
+  await context.close();
+  await cable.remove();
+});
+
+test("a page that is closed right after the last keystroke loses nothing: another one sends it", async () => {
+  const cable = await layCable(stack.url);
+  const context = await browser.newContext();
+  const studio = await openStudio(context, cable.url);
+  await studio.add();
+  await studio.saved();
+  cable.pull();
+  await studio.prompt.fill("关闭前的最后一句");
+  await studio.page.close({ runBeforeUnload: false });
+  cable.plug();
+  const other = await openStudio(context, cable.url);
+  await other.saved();
+  for (const end = Date.now() + 10_000; !(await isStored("关闭前的最后一句")) && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(await isStored("关闭前的最后一句"));
+  await context.close();
+  await cable.remove();
+});
+
+test("the server is killed and comes back: the page says so, keeps what is typed, and goes on by itself", async () => {
+  const context = await browser.newContext();
+  const studio = await openStudio(context, stack.url);
+  await studio.add();
+  await studio.prompt.fill("断电之前");
+  await studio.saved();
+  await stack.kill();
+  await studio.connection("reconnecting");
+  await studio.prompt.fill("断电之后");
+  await studio.add();
+  await studio.prompt.fill("断电时新建");
+  await stack.restart();
+  await studio.connection("open");
+  await studio.saved();
+  assert.ok(await isStored("断电之后"));
+  assert.ok(await isStored("断电时新建"));
+  assert.equal((await stored(stack.url)).filter(({ form_data }) => form_data.motion_prompt === "断电时新建").length, 1);
+  await context.close();
+});
+
+test("an API that can't be reached from the start: the page says so and keeps trying", async () => {
+  const cable = await layCable(stack.url);
+  const context = await browser.newContext();
+  await context.route(`${cable.url}/api/**`, (route) => route.abort());
+  await context.routeWebSocket(/.*/, (socket) => void socket.close());
+  const studio = await openStudio(context, cable.url, { ready: false });
+  await studio.page.getByText("暂时打不开工作空间").waitFor();
+  await context.unrouteAll();
+  await studio.page.reload();
+  await studio.connection("open");
+  await context.close();
+  await cable.remove();
+});
