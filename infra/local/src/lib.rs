@@ -10,6 +10,7 @@ mod gateway;
 pub mod lambda;
 pub mod log;
 pub mod mongod;
+mod page;
 mod parameters;
 pub mod process;
 mod reference;

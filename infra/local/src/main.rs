@@ -59,6 +59,10 @@ async fn run(args: Args) -> Result<()> {
             "EXPOSED: whoever reaches this machine reaches its database, pictures and secrets; docs/sam-local.md"
         );
     }
+    // Before the next line, which is the last that whoever only waits for the board reads.
+    if let Some(page) = stack.page_url() {
+        println!("open {page} in a browser");
+    }
     println!("ready {} (WebSocket {})", stack.url(), stack.websocket_url());
     end.asked().await;
     println!("stopping");

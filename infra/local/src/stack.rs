@@ -20,6 +20,7 @@ use crate::gateway::management;
 use crate::gateway::websocket::{Connections, WebSocketGateway};
 use crate::lambda::{Binaries, Endpoints, Functions, Profile};
 use crate::mongod::Database;
+use crate::page::Page;
 use crate::parameters::{self, CHAT};
 use crate::process::Spawner;
 use crate::schedule::Schedule;
@@ -104,6 +105,7 @@ pub struct Stack {
     secrets: Secrets,
     is_exposed: bool,
     lets_in_everybody: bool,
+    has_page: bool,
     functions: Functions,
     faults: Faults,
     connections: Connections,
@@ -122,6 +124,7 @@ pub struct Stack {
 struct FrontDoor {
     http: Option<Arc<HttpGateway>>,
     websocket: Option<Arc<WebSocketGateway>>,
+    page: Page,
 }
 
 impl Stack {
@@ -159,6 +162,8 @@ impl Stack {
         let secrets = Secrets::new(texts);
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration, &faults)?;
         let (s3_url, buckets) = services::serve_buckets(&config, &template.buckets).await?;
+        let page = Page::new(blueprint.root(), public.address().port(), &s3_url)?;
+        let has_page = page.is_there();
 
         let stage = template.websocket_api.as_ref().map_or("", |api| api.stage.as_str());
         let endpoints = Endpoints {
@@ -192,7 +197,7 @@ impl Stack {
             .merge(simulation::router(&vendor))
             .nest(CHAT, chat::router());
         let inside = secrets.before(inside);
-        let door = FrontDoor { http, websocket: websocket.clone() };
+        let door = FrontDoor { http, websocket: websocket.clone(), page };
         let outside = Router::new()
             .fallback(enter)
             .with_state(door)
@@ -208,6 +213,7 @@ impl Stack {
             secrets,
             is_exposed: config.expose,
             lets_in_everybody,
+            has_page,
             functions,
             faults,
             connections,
@@ -230,6 +236,11 @@ impl Stack {
     /// Where the WebSocket is: `ws://127.0.0.1:PORT`.
     pub fn websocket_url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    /// Where a browser finds the page, if the project has one: `http://localhost:PORT/`.
+    pub fn page_url(&self) -> Option<String> {
+        self.has_page.then(|| format!("http://localhost:{}/", self.address.port()))
     }
 
     /// Where the services for functions are: the Runtime API, the Invoke API, the management API.
@@ -309,11 +320,19 @@ async fn enter(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Response {
-    match (&door.websocket, &door.http) {
-        (Some(websocket), _) if WebSocketGateway::is_upgrade(request.headers()) => {
-            websocket.serve(request, peer.ip()).await
-        }
-        (_, Some(http)) => http.serve(request, peer.ip()).await,
-        _ => StatusCode::NOT_FOUND.into_response(),
+    if let Some(websocket) = &door.websocket
+        && WebSocketGateway::is_upgrade(request.headers())
+    {
+        return websocket.serve(request, peer.ip()).await;
+    }
+    let (parts, body) = request.into_parts();
+    // What the template has a route for is the function's, even if a file is called like it.
+    let is_api = door.http.as_ref().is_some_and(|http| http.has_route(&parts.method, parts.uri.path()));
+    if !is_api && let Some(file) = door.page.answer(&parts).await {
+        return file;
+    }
+    match &door.http {
+        Some(http) => http.serve(Request::from_parts(parts, body), peer.ip()).await,
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -140,11 +140,11 @@ fn database_directory() -> (PathBuf, File) {
         .expect("numbers without end")
 }
 
-/// The functions are built once for the whole test process.
+/// The functions are built once for the whole test process, and are the same for a test that has a project of its own.
 async fn binaries(config: &Config) -> Binaries {
     static BINARIES: OnceCell<Binaries> = OnceCell::const_new();
     let build = || async {
-        let blueprint = Blueprint::read(&config.template).unwrap();
+        let blueprint = Blueprint::read(&project().join("template.yaml")).unwrap();
         Binaries::build(&blueprint, config.profile).await.unwrap()
     };
     BINARIES.get_or_init(build).await.clone()

@@ -26,6 +26,7 @@ mod images;
 mod leaks;
 mod observation;
 mod owners;
+mod page;
 mod process;
 mod rest;
 mod secrets;

@@ -43,6 +43,8 @@ pub fn with_database(data: &Path, options: &[&str]) -> Command {
 /// A program that is ready.
 pub struct Running {
     child: Child,
+    /// What it wrote before, line by line.
+    pub said: Vec<String>,
     /// What it writes after that, line by line.
     pub output: mpsc::UnboundedReceiver<String>,
     errors: JoinHandle<String>,
@@ -66,16 +68,18 @@ impl Running {
             errors.read_to_string(&mut text).await.unwrap();
             text
         });
+        let mut said = Vec::new();
         let ready = async {
             while let Some(line) = output.recv().await {
                 if let Some(rest) = line.strip_prefix("ready ") {
                     return rest.split_whitespace().next().unwrap().to_owned();
                 }
+                said.push(line);
             }
             panic!("ended before it was ready");
         };
         let url = timeout(PATIENCE * 4, ready).await.expect("never ready");
-        Self { child, output, errors, url }
+        Self { child, said, output, errors, url }
     }
 
     pub fn signal(&self, signal: i32) {

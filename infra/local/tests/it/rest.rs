@@ -117,7 +117,7 @@ async fn a_list_that_one_answer_cannot_hold_goes_on_with_a_cursor() {
 async fn what_is_no_route_is_404_in_the_envelope() {
     let board = Board::start().await;
     for (method, path) in [
-        (Method::GET, "/"),
+        (Method::POST, "/"),
         (Method::GET, "/api/nothing"),
         (Method::GET, "/api/upload/image"),
         (Method::POST, "/api/workspaces"),

@@ -60,6 +60,11 @@ impl HttpGateway {
         }))
     }
 
+    /// Whether a function answers for this path.
+    pub fn has_route(&self, method: &Method, path: &str) -> bool {
+        self.routes.find(method, path).is_some()
+    }
+
     /// Answers one request.
     pub async fn serve(&self, request: Request<Body>, source: IpAddr) -> Response {
         let (parts, body) = request.into_parts();
