@@ -249,8 +249,8 @@ export function makeBoard(options, platform) {
 
     retry(workspace) {
       if (!opened) return;
-      if (owner === undefined) {
-        // Nobody was signed in: whose edits are kept is known only now.
+      if (connection.state === "unauthorized" && !screen.isLoaded) {
+        // Nobody was signed in yet: whose edits are kept is known only now.
         self.close();
         return void self.open();
       }

@@ -174,6 +174,8 @@ export function makeConnection(platform, url, getToken, on) {
     start() {
       endHeartbeat ??= platform.every(HEARTBEAT, () => self.check(true));
       attempt = 0;
+      // Whoever begins anew may have another token by now. If not, the list says so.
+      mustRenew = false;
       if (!socket) void connect(state === "closed" ? "connecting" : "reconnecting");
     },
     stop() {

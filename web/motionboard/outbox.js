@@ -122,8 +122,8 @@ export function makeOutbox(platform, identity, keeper, send, on) {
 
   /** Makes frames of the parts of one that is surely not carried out, of the same time. @param {Entry} entry @param {Frame["data"][]} parts */
   const divide = (entry, parts) => {
-    self.drop(entry);
     for (const data of parts) enter({ ...entry.frame, request_id: platform.id(), data });
+    self.drop(entry);
   };
 
   /** Sends a frame under a new timestamp, if there is anything left of it. @param {Entry} entry */

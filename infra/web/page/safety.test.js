@@ -3,19 +3,18 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { launch, openStudio, usable } from "./browser.js";
+import { serveStudio } from "./host.js";
 import { png } from "./pictures.js";
 import { startStack } from "./stack.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const WEB = join(ROOT, "web");
 const SECRET = "a secret that only this test knows, of forty letters";
-const TYPES = /** @type {{ [suffix: string]: string }} */ ({ ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" });
 const MARKUP = `<img src=x onerror="window.broken=1"><script>window.broken=1</script><b>粗</b>`;
 
 /** @type {import("./stack.js").Stack} */
@@ -39,30 +38,6 @@ async function tokenOf(owner) {
   return stdout.trim();
 }
 
-/**
- * A static host of another origin, with a policy as docs/frontend.md wants it, and a `config.js` of the team's own.
- * @param {string} config
- */
-async function host(config) {
-  const socket = stack.url.replace("http", "ws");
-  const store = "http://127.0.0.1:*";
-  const policy = [
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "worker-src 'self'", `connect-src ${stack.url} ${socket} ${store}`,
-    `img-src 'self' blob: ${stack.url} ${store}`, `media-src ${stack.url} ${store}`, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-  ].join("; ");
-  const server = createServer(async (request, response) => {
-    const path = new URL(request.url ?? "/", "http://host").pathname;
-    const file = path === "/" ? "/index.html" : path;
-    const body = file === "/config.js" ? config : await readFile(join(WEB, file)).catch(() => null);
-    response.writeHead(body === null ? 404 : 200, { "content-type": TYPES[extname(file)] ?? "text/plain", "content-security-policy": policy });
-    response.end(body ?? "");
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(null)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
-}
-
 test("nothing in the page's code makes HTML of text, or runs text", async () => {
   const files = (await readdir(WEB, { recursive: true })).filter((file) => /\.(js|html)$/.test(file));
   assert.ok(files.length > 20);
@@ -75,9 +50,9 @@ test("nothing in the page's code makes HTML of text, or runs text", async () => 
 
 test("a page on a host of its own, with a strict policy and tokens: markup is text, pictures and videos are signed", async () => {
   const token = await tokenOf("alice");
-  const static_ = await host(`export default { api: "${stack.url}", socket: "${stack.url.replace("http", "ws")}", getToken: () => ${JSON.stringify(token)} };`);
+  const host = await serveStudio(stack.url, token);
   const context = await browser.newContext();
-  const studio = await openStudio(context, static_.url);
+  const studio = await openStudio(context, host.url);
   const { page } = studio;
   await studio.add();
   await studio.choose("picture.png", "image/png", png());
@@ -101,7 +76,7 @@ test("a page on a host of its own, with a strict policy and tokens: markup is te
   assert.ok((await studio.part("exchange").first().textContent())?.includes(MARKUP));
   assert.deepEqual(studio.complaints.filter((text) => !/TrustedScriptURL/.test(text)), []);
   await context.close();
-  static_.close();
+  host.close();
 });
 
 test("who isn't signed in is asked for a token, and sees nobody else's board", async () => {
@@ -131,9 +106,9 @@ test("who isn't signed in is asked for a token, and sees nobody else's board", a
 
 test("a workspace that another tab deletes while something is typed there can be saved as a new one", async () => {
   const token = await tokenOf("carol");
-  const static_ = await host(`export default { api: "${stack.url}", socket: "${stack.url.replace("http", "ws")}", getToken: () => ${JSON.stringify(token)} };`);
+  const host = await serveStudio(stack.url, token);
   const context = await browser.newContext();
-  const one = await openStudio(context, static_.url);
+  const one = await openStudio(context, host.url);
   await one.add();
   await one.prompt.fill("先前的");
   await one.saved();
@@ -159,5 +134,5 @@ test("a workspace that another tab deletes while something is typed there can be
   const answer = await (await fetch(`${stack.url}/api/workspaces`, { headers: { authorization: `Bearer ${token}` } })).json();
   assert.deepEqual(answer.data.workspaces.map((/** @type {any} */ { form_data }) => form_data.motion_prompt), ["刚刚写的"]);
   await context.close();
-  static_.close();
+  host.close();
 });
