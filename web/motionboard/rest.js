@@ -114,8 +114,6 @@ export function makeRest(platform, base, getToken) {
 /** Where the list can't be loaded, another try comes after a random part of 1 s, 2 s, 4 s and so on. */
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
-/** A list in several pages is read anew where it changed meanwhile, so often. */
-const READINGS = 3;
 
 /** @type {MakeLoader} */
 export function makeLoader(platform, rest, replica, on) {
@@ -126,7 +124,7 @@ export function makeLoader(platform, rest, replica, on) {
   /** @type {unknown} */
   let timer = null;
 
-  const read = async (reading = 1) => {
+  const read = async (/** @type {string[] | undefined} */ missed = undefined) => {
     const asked = replica.moment();
     const documents = [];
     let pages = 0;
@@ -135,12 +133,12 @@ export function makeLoader(platform, rest, replica, on) {
       documents.push(...workspaces);
       cursor = next_cursor ?? "";
     }
-    // What moved from one page to another while they were read may be in none.
-    if (pages > 1 && replica.moment() !== asked && reading < READINGS) return read(reading + 1);
     const { gone, isStale } = replica.list(documents, asked);
+    // What moved from one page to another while they were read may be in none: only what is missed twice is gone.
+    if (pages > 1 && gone.length && !missed) return read(gone);
     isAskedAgain ||= isStale;
     failures = 0;
-    on.loaded(gone);
+    on.loaded(gone.filter((id) => missed?.includes(id) ?? true));
   };
 
   const failed = (/** @type {MotionboardError} */ error) => {
