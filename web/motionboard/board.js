@@ -72,12 +72,11 @@ export function makeBoard(options, platform) {
   const replica = makeReplica();
   const screen = makeScreen(platform, replica, connection, rest.resolve);
   const loader = makeLoader(platform, rest, replica, {
+    wanted: () => edits().drafts.all().map(({ workspace }) => workspace).filter((id) => !isTemporary(id)),
     loaded(missing) {
-      const { drafts } = edits();
-      const edited = drafts.all().map(({ workspace }) => workspace).filter((id) => !isTemporary(id) && !replica.document(id));
-      for (const id of [...missing, ...edited]) gone(id);
+      for (const id of missing) gone(id);
       screen.loaded(null);
-      drafts.sealAll();
+      edits().drafts.sealAll();
     },
     failed(error) {
       screen.loaded(error);

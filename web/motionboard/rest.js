@@ -133,7 +133,8 @@ export function makeLoader(platform, rest, replica, on) {
       documents.push(...workspaces);
       cursor = next_cursor ?? "";
     }
-    const { gone, isStale } = replica.list(documents, asked);
+    const { gone: unlisted, isStale } = replica.list(documents, asked);
+    const gone = [...unlisted, ...on.wanted().filter((id) => !replica.document(id))];
     // What moved from one page to another while they were read may be in none: only what is missed twice is gone.
     if (pages > 1 && gone.length && !missed) return read(gone);
     isAskedAgain ||= isStale;

@@ -217,7 +217,9 @@ export interface Loader {
   stop(): void;
 }
 export type MakeLoader = (platform: Platform, rest: Rest, replica: Replica, on: {
-  /** With the ids that the list no longer has. */
+  /** Which workspaces should be in the list, though the replica may not know them. */
+  wanted(): string[];
+  /** With the ids that the list does not have, or no longer. */
   loaded(gone: string[]): void;
   /** Says whether to try again. */
   failed(error: MotionboardError): boolean;

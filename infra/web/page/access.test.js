@@ -28,6 +28,9 @@ async function findings(page) {
   // By the debugger, which the page's policy doesn't bind.
   await page.evaluate(await readFile(AXE, "utf8"));
   return page.evaluate(async () => {
+    // Between two colours there are others, for a moment.
+    const ending = document.getAnimations().filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map(({ finished }) => finished));
     const { violations } = await /** @type {any} */ (window).axe.run(document, { resultTypes: ["violations"] });
     return violations
       .filter((/** @type {any} */ { impact }) => impact === "serious" || impact === "critical")
