@@ -1,35 +1,32 @@
 /** @import { Board, ConnectionEvents, Drafts, Entry, Identity, Keeper, Message, Outbox, Platform } from "./types.js" */
 /** @import { Options } from "../motionboard.js" */
-import { claims, makeConnection } from "./connection.js";
 import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
 import { MotionboardError } from "./errors.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
 import { isTemporary, makeOutbox, temporaryId } from "./outbox.js";
-import { leaves } from "./paths.js";
-import { makeReplica } from "./replica.js";
-import { makeLoader, makeRest } from "./rest.js";
-import { makeScreen } from "./screen.js";
-import { places } from "./views.js";
+import { leaves, makeReplica } from "./replica.js";
+import { makeScreen, places } from "./screen.js";
+import { claims, makeConnection, makeLoader, makeRest } from "./wire.js";
 
-/** How often the list is looked at while a video is made, should its push be lost. */
+/** The push of a video's end may be lost. */
 const WATCH = 120_000;
-/** How long a push may be later than the answer that it belongs to. */
+/** A push may be later than what it belongs to. */
 const PUSH_DELAY = 2_000;
-/** Reorders bear no `updated_at`. Which was the last one only the list says, which is loaded so long after one. */
+/** Reorders bear no `updated_at`: which was the last one only the list says. */
 const REORDER_DELAY = 1_000;
 /** A frame of 32 KiB takes some 900 places. */
 const PLACES = 600;
-/** Who has heard nothing for so long when a frame is given up has no connection. */
+/** Who has heard nothing for so long, when a frame is given up, has no connection. */
 const DEAD = 15_000;
 
 /** The board; `motionboard.d.ts` describes it, `types.d.ts` its parts. @param {Options} options @param {Platform} platform @returns {Board} */
 export function makeBoard(options, platform) {
   const { conflicts, account, getToken } = options;
-  /** What there is once the board was opened. @type {{ identity: Identity, keeper: Keeper, outbox: Outbox, drafts: Drafts } | undefined} */
+  /** @type {{ identity: Identity, keeper: Keeper, outbox: Outbox, drafts: Drafts } | undefined} */
   let opened;
   /** Whose board it is; undefined for as long as that isn't known. @type {string | undefined} */
   let owner;
-  /** Counts openings and closings: who waited meanwhile sees it. */
+  /** Of openings and closings: who waited meanwhile sees it. */
   let life = 0;
   /** @type {Promise<void> | undefined} */
   let closing;
@@ -94,7 +91,7 @@ export function makeBoard(options, platform) {
     for (const listener of [...listeners]) listener(event, detail);
   };
 
-  // ------------------------------------------------------------------------------------------------ what the server says
+  // What the server says.
 
   const hear = (/** @type {Message} */ message) => {
     const { type, data, request_id } = message;
@@ -167,7 +164,7 @@ export function makeBoard(options, platform) {
     screen.changed();
   };
 
-  // ------------------------------------------------------------------------------------------------ requests
+  // Requests.
 
   /** What a request is about: the workspace as the person sees it, once the server has it. @param {string} workspace */
   const asking = async (workspace) => {
@@ -187,8 +184,6 @@ export function makeBoard(options, platform) {
     if (error.code === "UNAUTHORIZED") connection.unauthorized(false);
     throw error;
   });
-
-  // ------------------------------------------------------------------------------------------------ the board
 
   /** @type {Board} */
   const self = {

@@ -1,12 +1,11 @@
 /** @import { Draft, Frame, Leaves, MakeDrafts } from "./types.js" */
 /** @import { FormLeaf } from "../motionboard.js" */
 import { isTemporary, temporaryId } from "./outbox.js";
-import { isRelated, isSame, read } from "./paths.js";
-import { empty } from "./replica.js";
+import { empty, isRelated, isSame, read } from "./replica.js";
 
-/** After the last keystroke; the design's debounce. */
+/** The design's debounce. */
 const PAUSE = 300;
-/** The server closes at frames over 32 KiB (contract §6): what an update may have beside its envelope. */
+/** Of 32 KiB (contract §6), the envelope needs some. */
 export const FRAME_BYTES = 32 * 1024 - 512;
 
 const encoder = new TextEncoder();
@@ -25,12 +24,12 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   const conflicts = new Map();
 
   const owner = identity.client;
-  /** Edits of what isn't made yet belong to who makes it: whoever takes that up must find them. @param {string} workspace */
+  /** Edits of what isn't made yet are kept with what makes it, whoever takes that up. @param {string} workspace */
   const ownerOf = (workspace) => outbox.entries().find(({ frame }) => temporaryId(frame.request_id) === workspace)?.frame.client_id ?? owner;
 
   const of = (/** @type {string} */ workspace) => all.get(workspace) ?? { workspace, updates: {}, bases: {} };
 
-  /** @param {Draft} draft one without updates is none */
+  /** @param {Draft} draft */
   const set = (draft) => {
     const { workspace } = draft;
     const key = keys.get(workspace) ?? `draft|${ownerOf(workspace)}|${workspace}`;
@@ -48,7 +47,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   const updatesOf = (/** @type {string} */ workspace) =>
     outbox.entries().filter(({ frame }) => frame.data.workspace_id === workspace && frame.data.updates);
 
-  /** What a path will hold if everything that was sent arrives. @param {string} workspace @param {string} path @returns {FormLeaf} */
+  /** What a path holds once everything that was sent has arrived. @param {string} workspace @param {string} path @returns {FormLeaf} */
   const underWay = (workspace, path) => {
     const sent = updatesOf(workspace).map(({ frame }) => frame.data.updates ?? {}).filter((updates) => path in updates).at(-1);
     return sent?.[path] ?? read(sent ? undefined : replica.document(workspace) ?? empty("", 0, ""), path);
@@ -64,7 +63,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
     }
   };
 
-  /** Takes out of a draft what fits into one frame, and is not asked about. @param {Draft} draft @returns {Draft | null} */
+  /** What fits into one frame, and is not asked about. @param {Draft} draft @returns {Draft | null} */
   const take = ({ workspace, updates, bases }) => {
     /** @type {Draft} */
     const taken = { workspace, updates: {}, bases: {} };

@@ -2,11 +2,10 @@
 /** @import { MakeIdentity, MakeKeeper } from "./types.js" */
 import { parse } from "./errors.js";
 
-/** The server refuses frames from more than 5 minutes ahead of its clock (contract §6). */
+/** The server refuses what is 5 minutes ahead (contract §6). */
 const TOO_FAR_AHEAD = 4 * 60_000;
-/** By so much a clock may be ahead, unnoticed. */
 const TOLERANCE = 60_000;
-/** How long a page that was just reloaded waits for its former self to be gone. */
+/** A page that was just reloaded waits for its former self to be gone. */
 const HANDOVER = 1_000;
 
 /** The lock that a tab holds for as long as it uses a client id. @param {string} client */

@@ -1,23 +1,21 @@
 /** @import { Entry, Frame, MakeOutbox } from "./types.js" */
 import { MotionboardError } from "./errors.js";
 
-/** How long an answer may take, and how often a frame is sent again (contract §3). */
+/** Contract §3. */
 const ANSWER_LIMIT = 5_000;
 const REPEATS = 3;
-/** How often a frame gets another timestamp, should the server not like the first. */
 const RESTAMPS = 2;
-/** What the server may answer though it may still carry the frame out, or would later: the same frame is sent again. */
+/** The frame may be carried out all the same, or later: it is sent again. */
 const PASSING = ["DB_ERROR", "THIRD_PARTY_ERROR", "UNAUTHORIZED", "RATE_LIMITED"];
 
-/** A workspace that the server has not made yet is named after the frame that makes it. @param {string} requestId */
+/** What the server has not made yet is named after the frame that makes it. @param {string} requestId */
 export const temporaryId = (requestId) => `new-${requestId}`;
 /** @param {string} id */
 export const isTemporary = (id) => id.startsWith("new-");
 
-/** The path of a workspace's place. */
 export const PLACE = "order_index";
 
-/** What a frame writes: paths, or places of workspaces. @param {Frame} frame */
+/** Paths, or workspaces of a reorder. @param {Frame} frame */
 const partsOf = ({ data }) => Object.keys(data.updates ?? data.reorder_map ?? {});
 
 /** @param {Frame} a @param {Frame} b */
@@ -27,7 +25,7 @@ const isSameMatter = (a, b) => (a.data.reorder_map ? !!b.data.reorder_map : a.da
 export function makeOutbox(platform, identity, keeper, send, on) {
   /** @type {Map<string, Entry>} */
   const all = new Map();
-  /** The order of what was done last, by workspace and path. @type {Map<string, number>} */
+  /** What was done last, by workspace and path. @type {Map<string, number>} */
   const newest = new Map();
   let order = 0;
   // Times are waited for, not compared: the clock may be put back meanwhile.
@@ -41,7 +39,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     for (const key of [...written, ...placed]) newest.set(key, Math.max(order, newest.get(key) ?? 0));
   };
 
-  /** Between clients the last to arrive wins: what another client, of a tab that is gone, did before must arrive before. @param {Entry} entry */
+  /** Between clients the last to arrive wins: what a tab that is gone did before must arrive before. @param {Entry} entry */
   const isBehind = ({ frame }) => self.entries().some((other) => other.frame.client_id !== frame.client_id
     && other.frame.order < frame.order && other.state !== "refused" && isSameMatter(other.frame, frame));
 
@@ -99,10 +97,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     transmitWaiting();
   };
 
-  /**
-   * What was done later is stored: what was done before with the same paths is void, and must not come back with a new timestamp after a
-   * crash.
-   */
+  /** What was done before with paths that are stored is void: it must not come back, newly dated, after a crash. */
   const outdate = (/** @type {Frame} */ later) => {
     const done = partsOf(later);
     for (const entry of self.entries()) {
@@ -114,19 +109,19 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     }
   };
 
-  /** What nothing was done with later: only that may get a new timestamp. @param {Entry} entry */
+  /** Only what nothing was done with later may be dated anew. @param {Entry} entry */
   const stillWanted = (entry) => ({
     updates: Object.entries(entry.frame.data.updates ?? {}).filter(([path]) => self.isNewest(entry, path)),
     places: Object.entries(entry.frame.data.reorder_map ?? {}).filter(([id]) => self.isNewest(entry, PLACE, id)),
   });
 
-  /** Makes frames of the parts of one that is surely not carried out, of the same time. @param {Entry} entry @param {Frame["data"][]} parts */
+  /** The parts keep the time. @param {Entry} entry @param {Frame["data"][]} parts */
   const divide = (entry, parts) => {
     for (const data of parts) enter({ ...entry.frame, request_id: platform.id(), data });
     self.drop(entry);
   };
 
-  /** Sends a frame under a new timestamp, if there is anything left of it. @param {Entry} entry */
+  /** @param {Entry} entry */
   const restamp = (entry) => {
     const { frame } = entry;
     const { updates, places } = stillWanted(entry);

@@ -1,13 +1,55 @@
 /** @import { Document, Known, Leaves, MakeReplica, Message } from "./types.js" */
-/** @import { Exchange } from "../motionboard.js" */
+/** @import { Exchange, FormLeaf, FormValue } from "../motionboard.js" */
 import { PLACE } from "./outbox.js";
-import { read, write } from "./paths.js";
 
-/** The newest takes and exchanges that are kept; contract §2, §7. */
+// Paths: names come from outside and may be `__proto__` or `constructor`. Only own members are read, and what is written is
+// never assigned to an existing object.
+
+/** @param {unknown} value @returns {value is { [name: string]: FormValue }} */
+const isBranch = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Objects stand for their leaves (contract §3). @param {{ [path: string]: FormValue }} updates @returns {Leaves} */
+export const leaves = (updates) => Object.fromEntries(Object.entries(updates).flatMap(([path, value]) => spell(path, value)));
+
+/** @param {string} path @param {FormValue} value @returns {Array<[string, FormLeaf]>} */
+function spell(path, value) {
+  if (!isBranch(value)) return [[path, value]];
+  return Object.entries(value).flatMap(([name, child]) => spell(`${path}.${name}`, child));
+}
+
+/** Paths that can't be in one frame. @param {string} a @param {string} b */
+export const isRelated = (a, b) => a.startsWith(`${b}.`) || b.startsWith(`${a}.`);
+
+/** @param {object | undefined} document @param {string} path @returns {FormLeaf} null for what isn't there */
+export function read(document, path) {
+  /** @type {unknown} */
+  let value = document;
+  for (const name of path.split(".")) value = isBranch(value) && Object.hasOwn(value, name) ? value[name] : null;
+  return /** @type {FormLeaf} */ (value);
+}
+
+/**
+ * What does not change is the same object as before.
+ * @template {object} T @param {T} document @param {string} path @param {FormLeaf} value @returns {T}
+ */
+export const write = (document, path, value) => /** @type {T} */ (written(document, path.split("."), value));
+
+/** @param {unknown} branch @param {string[]} names @param {FormLeaf} value @returns {unknown} */
+function written(branch, [name = "", ...rest], value) {
+  const members = isBranch(branch) ? branch : {};
+  const child = Object.hasOwn(members, name) ? members[name] : undefined;
+  const next = rest.length ? written(child, rest, value) : value;
+  return isSame(child, next) ? branch : { ...members, [name]: next };
+}
+
+/** @param {unknown} a @param {unknown} b */
+export const isSame = (a, b) => Object.is(a, b) || (Array.isArray(a) && Array.isArray(b) && JSON.stringify(a) === JSON.stringify(b));
+
+/** Contract §2, §7. */
 const TAKES = 10;
 const EXCHANGES = 50;
 
-/** A workspace of which nothing else is known. @param {string} id @param {number} order_index @param {string} at @returns {Document} */
+/** @param {string} id @param {number} order_index @param {string} at @returns {Document} */
 export const empty = (id, order_index, at) => ({
   _id: id, order_index, image_path: null, image_url: null, ai_collaboration: [], created_at: at, updated_at: at,
   form_data: { camera_movement: "", shot_type: "", lighting: "", motion_prompt: "", checkboxes: {} },
@@ -39,7 +81,7 @@ export function makeReplica() {
   const all = new Map();
   /** @type {Set<string>} */
   const deleted = new Set();
-  /** What is stored of workspaces that are not known yet: a list may be from before it. @type {Map<string, Array<[Leaves, number]>>} */
+  /** What is stored of workspaces that are not known yet. @type {Map<string, Array<[Leaves, number]>>} */
   const early = new Map();
   let moment = 0;
 

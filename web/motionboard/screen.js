@@ -1,10 +1,117 @@
-/** @import { Document, Drafts, MakeScreen, Outbox, Overlay } from "./types.js" */
-/** @import { BoardState, FormLeaf, MotionboardError, Workspace } from "../motionboard.js" */
-import { read } from "./paths.js";
-import { empty } from "./replica.js";
-import { byPlace, overlays, stateOf, unchanged, view, worst } from "./views.js";
+/** @import { Document, Drafts, Entry, MakeScreen, Outbox, Overlay } from "./types.js" */
+/** @import { BoardState, FieldState, FormLeaf, MotionboardError, Workspace } from "../motionboard.js" */
+import { PLACE, isTemporary, temporaryId } from "./outbox.js";
+import { empty, isSame, read, write } from "./replica.js";
 
-/** A signed address is used until so long before its end. */
+/** From the best to the worst. */
+const STATES = /** @type {const} */ (["saved", "saving", "conflict", "failed"]);
+
+/** @param {Iterable<Workspace["saving"]>} states */
+const worst = (states) => STATES[Math.max(0, ...[...states].map((state) => STATES.indexOf(state)))] ?? "saved";
+
+/** @param {Entry} entry @returns {FieldState["state"]} */
+const stateOf = ({ state }) => (state === "failed" || state === "refused" ? "failed" : "saving");
+
+/** @returns {Overlay} */
+const nothing = () => ({ edits: new Map(), creation: null, place: null, isRemoved: false });
+
+/** What the person did, by workspace. @param {Outbox | undefined} outbox @param {Drafts | undefined} drafts */
+function overlays(outbox, drafts) {
+  /** @type {Map<string, Overlay>} */
+  const all = new Map();
+  const of = (/** @type {string} */ workspace) => {
+    if (!all.has(workspace)) all.set(workspace, nothing());
+    return /** @type {Overlay} */ (all.get(workspace));
+  };
+  // What a later frame of ours has written already is not shown again while an earlier one still waits for its answer.
+  for (const entry of outbox?.entries() ?? []) {
+    const { type, data, request_id } = entry.frame;
+    const { workspace_id = "", updates = {}, reorder_map = {} } = data;
+    if (type === "workspace.create") of(temporaryId(request_id)).creation = entry;
+    if (type === "workspace.delete") of(workspace_id).isRemoved = true;
+    const state = { state: stateOf(entry), error: entry.error };
+    for (const [path, value] of Object.entries(updates)) if (outbox?.isNewest(entry, path)) of(workspace_id).edits.set(path, { value, state });
+    for (const [id, place] of Object.entries(reorder_map)) if (outbox?.isNewest(entry, PLACE, id)) of(id).place = place;
+  }
+  for (const { workspace, updates } of drafts?.all() ?? []) {
+    for (const [path, value] of Object.entries(updates)) {
+      const theirs = drafts?.conflict(workspace, path);
+      /** @type {FieldState} */
+      const state = theirs === undefined ? { state: "saving", error: null } : { state: "conflict", error: null, theirs };
+      of(workspace).edits.set(path, { value, state });
+    }
+  }
+  return all;
+}
+
+/**
+ * @param {string} key @param {Document} document @param {Overlay | undefined} overlay
+ * @param {Iterable<[string, FormLeaf]>} held where somebody is typing
+ * @param {boolean} requesting @param {<T extends string | null>(url: T) => T} resolve @returns {Workspace}
+ */
+function view(key, document, { edits, creation, place } = nothing(), held, requesting, resolve) {
+  let shown = document;
+  for (const [path, value] of held) shown = write(shown, path, value);
+  for (const [path, { value }] of edits) shown = write(shown, path, value);
+  /** @type {{ [path: string]: FieldState }} */
+  const fields = Object.fromEntries([...edits].map(([path, { state }]) => [path, state]));
+  if (creation) fields[""] = { state: stateOf(creation), error: creation.error };
+  const { video } = shown;
+  return Object.freeze({
+    ...shown, key, requesting, fields,
+    _id: isTemporary(document._id) ? null : document._id,
+    order_index: place ?? document.order_index,
+    image_url: resolve(shown.image_url),
+    video: { ...video, url: resolve(video.url), history: (video.history ?? []).map((take) => ({ ...take, url: resolve(take.url) })) },
+    saving: worst(Object.values(fields).map(({ state }) => state)),
+  });
+}
+
+/** Keeps what did not change: it, or parts of it. @param {Workspace | undefined} before @param {Workspace} now */
+function unchanged(before, now) {
+  if (!before) return now;
+  let isEqual = true;
+  const parts = Object.fromEntries(Object.entries(now).map(([name, value]) => {
+    const former = before[/** @type {keyof Workspace} */ (name)];
+    const same = isSame(former, value) || (typeof value === "object" && JSON.stringify(former) === JSON.stringify(value));
+    isEqual &&= same;
+    return [name, same ? former : value];
+  }));
+  return isEqual ? before : /** @type {Workspace} */ (/** @type {unknown} */ (Object.freeze(parts)));
+}
+
+/** @param {string} a @param {string} b */
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Contract §2. @param {Workspace} a @param {Workspace} b */
+const byPlace = (a, b) => a.order_index - b.order_index || compare(a.created_at, b.created_at) || compare(a.key, b.key);
+
+const LARGEST_PLACE = 1_000_000;
+const LARGEST_GAP = 1_024;
+
+/**
+ * New places that put a workspace before another, or at the end: for it alone where there is room, else for all, with room between them.
+ * @param {readonly Workspace[]} board @param {Workspace} moved @param {Workspace | undefined} before
+ * @returns {Array<[string, number]>} by id, or by key
+ */
+export function places(board, moved, before) {
+  const others = board.filter((workspace) => workspace !== moved);
+  const index = before ? others.indexOf(before) : others.length;
+  const low = others[index - 1]?.order_index ?? -1;
+  const high = others[index]?.order_index;
+  const place = high === undefined ? low + 1 : Math.floor((low + high) / 2);
+  const id = (/** @type {Workspace} */ workspace) => workspace._id ?? workspace.key;
+  if (place > low && place < (high ?? LARGEST_PLACE + 1)) return moved._id && place === moved.order_index ? [] : [[id(moved), place]];
+  const order = [...others.slice(0, index), moved, ...others.slice(index)];
+  const gap = Math.max(1, Math.min(LARGEST_GAP, Math.floor(LARGEST_PLACE / order.length)));
+  return order.flatMap((workspace, position) => {
+    const renewed = Math.min(position * gap, LARGEST_PLACE);
+    // What the server has not made yet has no place, only one that is shown.
+    return workspace._id && workspace.order_index === renewed ? [] : [[id(workspace), renewed]];
+  });
+}
+
+/** Before the end of a signed address. */
 const EARLY = 60_000;
 
 /** @type {MakeScreen} */
@@ -13,7 +120,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   let outbox;
   /** @type {Drafts | undefined} */
   let drafts;
-  /** The ids of workspaces that were made here, by their keys, and the other way round. @type {Map<string, string>} */
+  /** Of workspaces that were made here: ids by keys, and keys by ids. @type {Map<string, string>} */
   const ids = new Map();
   /** @type {Map<string, string>} */
   const keys = new Map();
@@ -23,7 +130,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   const requests = new Map();
   /** By key. @type {Map<string, { document: Document, isPlain: boolean, workspace: Workspace }>} */
   const views = new Map();
-  /** Signed addresses by what they are without their signature. @type {Map<string, { url: string, until: number }>} */
+  /** By what they are without their signature. @type {Map<string, { url: string, until: number }>} */
   const addresses = new Map();
   /** @type {Set<() => void>} */
   const listeners = new Set();

@@ -152,7 +152,7 @@ export interface Keeper {
 /** What can't be kept is not lost for as long as the page lives; `onError` should say it. */
 export type MakeKeeper = (store: Store, scope: string, onError: () => void) => Keeper;
 
-// ---------------------------------------------------------------------------------------------------- the wire: connection.js, rest.js
+// ---------------------------------------------------------------------------------------------------- the wire: wire.js
 
 /**
  * The one WebSocket, made anew as often as it takes. A planned change of connections (the gateway ends them after 2 h, the server at the
@@ -364,7 +364,7 @@ export type MakeDrafts = (platform: Platform, parts: {
   onChange: () => void;
 }) => Drafts;
 
-// ---------------------------------------------------------------------------------------------------- what is shown: screen.js, views.js
+// ---------------------------------------------------------------------------------------------------- what is shown: screen.js
 
 /** What the person did to one workspace since the server said how it is. */
 export interface Overlay {

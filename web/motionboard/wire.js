@@ -1,0 +1,380 @@
+/** @import { MakeConnection, MakeLoader, MakeRest, Socket, UploadRequest } from "./types.js" */
+/** @import { ErrorCode } from "../motionboard.js" */
+import { MotionboardError, parse } from "./errors.js";
+
+/** Contract §3. */
+const HEARTBEAT = 30_000;
+const SILENCE = 60_000;
+const HANDSHAKE = 10_000;
+/** Back-off: full jitter below 1 s, 2 s, 4 s and so on; of connections ten attempts. */
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 60_000;
+const ATTEMPTS = 10;
+/** @param {import("./types.js").Platform} platform @param {number} failures */
+const backOff = (platform, failures) => platform.random() * Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY);
+
+/** The gateway ends it after 2 h (contract §4); not all pages at the same minute. */
+const LIFE = 110 * 60_000;
+const LIFE_JITTER = 10 * 60_000;
+/** Before the end of a token. */
+const EARLY = 60_000;
+/** Until a planned change that failed is tried again. */
+const REPLACE_DELAY = 30_000;
+/** Answers may still come on the old connection. */
+const DRAIN = 5_000;
+
+/** Of a JWT, which only the server verifies. @param {string} token @returns {{ exp?: number, sub?: string }} */
+export function claims(token) {
+  try {
+    const text = atob((token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/"));
+    return parse(new TextDecoder().decode(Uint8Array.from(text, (letter) => letter.charCodeAt(0)))) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** @param {Socket | null} socket */
+function discard(socket) {
+  if (!socket) return;
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close();
+}
+
+/** @type {MakeConnection} */
+export function makeConnection(platform, url, getToken, on) {
+  /** @type {import("../motionboard.js").ConnectionState} */
+  let state = "closed";
+  let attempt = 0;
+  /** @type {number | null} */
+  let retryAt = null;
+  /** The one that sends; the one that is to follow it. @type {Socket | null} */
+  let socket = null;
+  /** @type {Socket | null} */
+  let next = null;
+  /** @type {unknown} */
+  let timer;
+  /** @type {unknown} */
+  let planned;
+  /** @type {(() => void) | undefined} */
+  let endHeartbeat;
+  let lastHeard = 0;
+  /** Of the token in use. */
+  let expiry = Infinity;
+  let mustRenew = false;
+  /** Of connections that were given up: who waited for one sees it. */
+  let epoch = 0;
+
+  const become = (/** @type {typeof state} */ now, /** @type {number | null} */ at = null) => {
+    state = now;
+    retryAt = at;
+    on.change();
+  };
+
+  const drop = () => {
+    epoch += 1;
+    platform.clearTimeout(timer);
+    platform.clearTimeout(planned);
+    discard(socket);
+    discard(next);
+    socket = next = null;
+  };
+
+  const again = () => {
+    if (attempt >= ATTEMPTS) return become("offline");
+    const delay = backOff(platform, attempt);
+    attempt += 1;
+    become("reconnecting", platform.now() + delay);
+    timer = platform.setTimeout(() => void connect("reconnecting"), delay);
+  };
+
+  const heard = (/** @type {{ data: unknown }} */ { data }) => {
+    lastHeard = platform.now();
+    // One that opens and closes at once, without a word, must not begin the attempts anew.
+    attempt = 0;
+    const message = typeof data === "string" ? parse(data) : undefined;
+    // The gateway's own errors have no type, and don't say whose frame it was: its repeat comes by itself.
+    if (typeof message?.type === "string" && message.data) on.message(message);
+  };
+
+  /** @returns {Promise<Socket | null>} null if it can't be opened, or isn't wanted any more */
+  const handshake = async () => {
+    const mine = epoch;
+    const renew = mustRenew || expiry - EARLY <= platform.now();
+    const token = await getToken(renew).catch(() => undefined);
+    if (mine !== epoch || token === undefined) return null;
+    mustRenew = false;
+    expiry = ((token && claims(token).exp) || Infinity) * 1_000;
+    return new Promise((resolve) => {
+      const opening = next = platform.connect(url, token ? ["motionboard", token] : []);
+      const fail = () => {
+        platform.clearTimeout(limit);
+        discard(opening);
+        resolve(null);
+      };
+      const limit = platform.setTimeout(fail, HANDSHAKE);
+      opening.onclose = fail;
+      opening.onopen = () => {
+        platform.clearTimeout(limit);
+        next = null;
+        opening.onmessage = heard;
+        opening.onclose = () => {
+          if (opening === socket) lose(again);
+        };
+        const life = Math.min(LIFE - platform.random() * LIFE_JITTER, expiry - EARLY - platform.now());
+        platform.clearTimeout(planned);
+        planned = platform.setTimeout(() => void replace(), Math.max(life, REPLACE_DELAY));
+        resolve(opening);
+      };
+    });
+  };
+
+  const connect = async (/** @type {typeof state} */ how) => {
+    drop();
+    const mine = epoch;
+    become(how);
+    const opened = await handshake();
+    if (mine !== epoch) return;
+    if (!opened) {
+      again();
+      return on.refused();
+    }
+    socket = opened;
+    lastHeard = platform.now();
+    become("open");
+    on.open();
+  };
+
+  const replace = async () => {
+    const mine = epoch;
+    const former = socket;
+    const opened = await handshake();
+    if (mine !== epoch) return;
+    if (opened) {
+      socket = opened;
+      platform.setTimeout(() => discard(former), DRAIN);
+    } else planned = platform.setTimeout(() => void replace(), REPLACE_DELAY);
+  };
+
+  const lose = (/** @type {() => void} */ then) => {
+    drop();
+    on.lost();
+    then();
+  };
+
+  const self = {
+    get state() {
+      return state;
+    },
+    get attempt() {
+      return attempt;
+    },
+    get retryAt() {
+      return retryAt;
+    },
+    get isOpen() {
+      return socket !== null;
+    },
+    start() {
+      endHeartbeat ??= platform.every(HEARTBEAT, () => self.check(true));
+      attempt = 0;
+      // Whoever begins anew may have another token by now. If not, the list says so.
+      mustRenew = false;
+      if (!socket) void connect(state === "closed" ? "connecting" : "reconnecting");
+    },
+    stop() {
+      endHeartbeat?.();
+      endHeartbeat = undefined;
+      drop();
+      become("closed");
+    },
+    /** @param {boolean} renew */
+    unauthorized(renew) {
+      mustRenew = true;
+      if (state !== "closed") lose(renew ? again : () => become("unauthorized"));
+    },
+    /** @param {string} text */
+    send(text) {
+      socket?.send(text);
+      return socket !== null;
+    },
+    /** @param {boolean} ping */
+    check(ping) {
+      // The clock was put back: it must not look alive for as long.
+      lastHeard = Math.min(lastHeard, platform.now());
+      if (platform.now() - lastHeard >= SILENCE) self.suspect();
+      else if (ping) self.send(JSON.stringify({ type: "ping", data: {}, timestamp: platform.now() }));
+    },
+    hasHeardSince: (/** @type {number} */ moment) => lastHeard >= moment,
+    suspect() {
+      if (socket) lose(() => void connect("reconnecting"));
+    },
+  };
+  return self;
+}
+
+/** In the cloud it is 30 s (contract §4). */
+const LIMIT = 35_000;
+/** After 1 s, 2 s, 4 s. */
+const REPEATS = 3;
+
+export const MAX_IMAGE_BYTES = 10 * 1024 * 1024;
+export const IMAGE_TYPES = Object.freeze(["image/jpeg", "image/png", "image/webp"]);
+/** What surely fits into a function's event, 6 MB, as base64, with the rest of the form (contract §2). */
+const MAX_FORM_BYTES = 4_000_000;
+
+/** The gateway's own answers, without the contract's envelope. @type {{ [status: number]: ErrorCode }} */
+const OF_STATUS = { 401: "UNAUTHORIZED", 404: "NOT_FOUND", 413: "FILE_TOO_LARGE", 429: "RATE_LIMITED", 503: "SERVICE_UNAVAILABLE" };
+const PASSING = ["NETWORK", "TIMEOUT", "DB_ERROR", "SERVICE_UNAVAILABLE"];
+
+/** @param {{ status: number, text: string, retryAfter: string | null }} answer */
+function unwrap({ status, text, retryAfter }) {
+  const body = parse(text);
+  if (status < 300 && body?.success === true) return body.data;
+  const { code = OF_STATUS[status] ?? "GATEWAY_ERROR", message = body?.message, details } = body?.error ?? {};
+  const seconds = Number(retryAfter) || Number(details?.retry_after_seconds) || 0;
+  throw new MotionboardError(code, message ?? `the server answered ${status}`, { status, details, retryAfter: seconds });
+}
+
+/** By content, as the server will see it. @param {Blob} file */
+async function typeOf(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  if (head.startsWith("\xff\xd8\xff")) return "image/jpeg";
+  if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
+  if (/^RIFF[^]{4}WEBP/.test(head)) return "image/webp";
+  throw new MotionboardError("UNSUPPORTED_FILE_TYPE", "a picture must be JPEG, PNG or WebP", { status: 415 });
+}
+
+/** @type {MakeRest} */
+export function makeRest(platform, base, getToken) {
+  /** @template T @param {(headers: { [name: string]: string }) => Promise<T>} request @returns {Promise<T>} */
+  const authorized = async (request) => {
+    const attempt = async (/** @type {boolean} */ renew) => {
+      const token = await getToken(renew);
+      return request(token ? { authorization: `Bearer ${token}` } : {});
+    };
+    return attempt(false).catch((error) => {
+      if (error.code !== "UNAUTHORIZED") throw error;
+      return attempt(true);
+    });
+  };
+
+  /** @template T @param {() => Promise<T>} request @returns {Promise<T>} */
+  const repeated = async (request, repeats = REPEATS) => request().catch(async (error) => {
+    const isPassing = PASSING.includes(error.code) || (error.code === "GATEWAY_ERROR" && error.status >= 500);
+    if (!repeats || !isPassing) throw error;
+    const delay = Math.max(error.retryAfter, 2 ** (REPEATS - repeats)) * 1_000;
+    await new Promise((resolve) => void platform.setTimeout(() => resolve(null), delay));
+    return repeated(request, repeats - 1);
+  });
+
+  /** @param {UploadRequest} request */
+  const sent = async (request) => {
+    const { signal } = request;
+    return (signal.aborted ? Promise.reject() : platform.upload(request)).catch(() => {
+      throw signal.aborted ? new MotionboardError("ABORTED", "the upload was stopped") : new MotionboardError("NETWORK", "the upload broke off");
+    });
+  };
+
+  const self = {
+    /** @template {string | null} T @param {T} url @returns {T} */
+    resolve: (url) => /** @type {T} */ (url?.startsWith("/") ? base + url : url),
+
+    /** @param {string} method @param {string} path @param {import("./types.js").Content} [content] */
+    call: (method, path, { json, headers, repeat } = {}) => repeated(() => authorized(async (authorization) => {
+      /** @type {RequestInit} */
+      const init = { method, cache: "no-store", signal: AbortSignal.timeout(LIMIT), headers: { ...authorization, ...headers } };
+      if (json) Object.assign(init, { body: JSON.stringify(json), headers: { ...init.headers, "content-type": "application/json" } });
+      const answer = await platform.fetch(base + path, init)
+        .then(async (response) => ({ status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") }))
+        .catch(({ name }) => {
+          throw name === "TimeoutError" ? new MotionboardError("TIMEOUT", "no answer in time") : new MotionboardError("NETWORK", "the server can't be reached");
+        });
+      return unwrap(answer);
+    }), repeat ? REPEATS : 0),
+
+    /** @param {Blob} file @param {(fraction: number) => void} progress @param {AbortSignal} signal */
+    async upload(file, progress, signal) {
+      if (file.size > MAX_IMAGE_BYTES) {
+        throw new MotionboardError("FILE_TOO_LARGE", "a picture may have 10 MB", { status: 413, details: { limit: MAX_IMAGE_BYTES } });
+      }
+      const type = await typeOf(file);
+      const onProgress = (/** @type {number} */ fraction) => void (signal.aborted || progress(fraction));
+      if (file.size <= MAX_FORM_BYTES) {
+        const body = new FormData();
+        body.append("image", new Blob([file], { type }), "image");
+        const url = `${base}/api/upload/image`;
+        return repeated(() => authorized(async (headers) => unwrap(await sent({ method: "POST", url, headers, body, onProgress, signal }))));
+      }
+      const json = { content_type: type, size: file.size };
+      const { upload, image_path, image_url } = await self.call("POST", "/api/upload/image", { json, repeat: true });
+      const { method, url, headers } = upload;
+      await repeated(async () => {
+        const answer = await sent({ method, url, headers, body: file, onProgress, signal });
+        // 412: it is there already, so that only the answer to an earlier try was lost.
+        if (answer.status >= 300 && answer.status !== 412) unwrap(answer);
+      });
+      return { image_path, image_url };
+    },
+  };
+  return self;
+}
+
+/** @type {MakeLoader} */
+export function makeLoader(platform, rest, replica, on) {
+  /** @type {Promise<void> | null} */
+  let loading = null;
+  let isAskedAgain = false;
+  let failures = 0;
+  /** @type {unknown} */
+  let timer = null;
+
+  const read = async (/** @type {string[] | undefined} */ missed = undefined) => {
+    const asked = replica.moment();
+    const documents = [];
+    let pages = 0;
+    for (let cursor = ""; !pages || cursor; pages += 1) {
+      const { workspaces, next_cursor } = await rest.call("GET", `/api/workspaces${cursor && `?cursor=${encodeURIComponent(cursor)}`}`);
+      documents.push(...workspaces);
+      cursor = next_cursor ?? "";
+    }
+    const { gone: unlisted, isStale } = replica.list(documents, asked);
+    const gone = [...unlisted, ...on.wanted().filter((id) => !replica.document(id))];
+    // What moved from one page to another while they were read may be in none: only what is missed twice is gone.
+    if (pages > 1 && gone.length && !missed) return read(gone);
+    isAskedAgain ||= isStale;
+    failures = 0;
+    on.loaded(gone.filter((id) => missed?.includes(id) ?? true));
+  };
+
+  const failed = (/** @type {MotionboardError} */ error) => {
+    if (!on.failed(error)) return;
+    const delay = backOff(platform, failures);
+    failures += 1;
+    self.loadLater(Math.max(delay, error.retryAfter * 1_000));
+  };
+
+  const loadAll = async () => {
+    do {
+      isAskedAgain = false;
+      self.stop();
+      await read().catch(failed);
+    } while (isAskedAgain);
+    loading = null;
+  };
+
+  const self = {
+    load() {
+      isAskedAgain = loading !== null;
+      return loading ??= loadAll();
+    },
+    /** @param {number} ms */
+    loadLater(ms) {
+      timer ??= platform.setTimeout(() => void self.load(), ms);
+    },
+    stop() {
+      platform.clearTimeout(timer);
+      timer = null;
+    },
+  };
+  return self;
+}
