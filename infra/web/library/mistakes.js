@@ -43,7 +43,7 @@ export const MUTATIONS = [
   // ------------------------------------------------------------------------------------------------ the connection
   { name: "a silent connection lives on", from: "const SILENCE = 60_000;", to: "const SILENCE = 600_000;", caughtBy: ["heartbeat.test.js"] },
   { name: "pings are rarer", from: "const HEARTBEAT = 30_000;", to: "const HEARTBEAT = 40_000;", caughtBy: ["heartbeat.test.js"] },
-  { name: "no jitter", from: "platform.random() * Math.min(FIRST_DELAY * 2 ** attempt", to: "Math.min(FIRST_DELAY * 2 ** attempt", caughtBy: ["backoff.test.js"] },
+  { name: "no jitter", from: "platform.random() * Math.min(FIRST_DELAY * 2 ** failures", to: "Math.min(FIRST_DELAY * 2 ** failures", caughtBy: ["backoff.test.js"] },
   { name: "eleven attempts", from: "const ATTEMPTS = 10;", to: "const ATTEMPTS = 11;", caughtBy: ["backoff.test.js"] },
   { name: "attempts begin anew at each handshake", from: "lastHeard = platform.now();\n    become", to: "attempt = 0;\n    become", caughtBy: ["backoff.test.js"] },
   { name: "a handshake may take for ever", from: "platform.setTimeout(fail, HANDSHAKE)", to: "platform.setTimeout(fail, 1e9)", caughtBy: ["backoff.test.js"] },
