@@ -2,8 +2,7 @@
 
 import * as written from "../../web/motionboard.js";
 import { makeBoard } from "../../web/motionboard/board.js";
-import { MotionboardError } from "../../web/motionboard/errors.js";
-import { IMAGE_TYPES, MAX_IMAGE_BYTES } from "../../web/motionboard/wire.js";
+import { IMAGE_TYPES, MAX_IMAGE_BYTES, MotionboardError } from "../../web/motionboard/wire.js";
 
 /** @type {(options: import("../../web/motionboard.js").Options, platform: import("../../web/motionboard/types.js").Platform) => written.Motionboard} */
 export const board = makeBoard;

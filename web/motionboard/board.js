@@ -1,12 +1,11 @@
 /** @import { Board, ConnectionEvents, Drafts, Entry, Identity, Keeper, Message, Outbox, Platform } from "./types.js" */
 /** @import { Options } from "../motionboard.js" */
 import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
-import { MotionboardError } from "./errors.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
 import { isTemporary, makeOutbox, temporaryId } from "./outbox.js";
 import { leaves, makeReplica } from "./replica.js";
 import { makeScreen, places } from "./screen.js";
-import { claims, makeConnection, makeLoader, makeRest } from "./wire.js";
+import { MotionboardError, claims, makeConnection, makeLoader, makeRest } from "./wire.js";
 
 /** The push of a video's end may be lost. */
 const WATCH = 120_000;
@@ -32,6 +31,8 @@ export function makeBoard(options, platform) {
   let closing;
   /** @type {Array<() => void>} */
   let ends = [];
+  /** @type {unknown} */
+  let watch;
   /** @type {Set<(event: string, detail: any) => void>} */
   const listeners = new Set();
   /** @type {Map<string, AbortController>} */
@@ -164,6 +165,11 @@ export function makeBoard(options, platform) {
     screen.changed();
   };
 
+  const look = () => {
+    if (self.state.workspaces.some(({ video }) => video.status === "generating")) void loader.load();
+    watch = platform.setTimeout(look, WATCH);
+  };
+
   // Requests.
 
   /** What a request is about: the workspace as the person sees it, once the server has it. @param {string} workspace */
@@ -222,10 +228,9 @@ export function makeBoard(options, platform) {
         }),
         platform.on("online", connection.start),
         platform.on("offline", connection.suspect),
-        platform.every(WATCH, () => {
-          if (self.state.workspaces.some(({ video }) => video.status === "generating")) void loader.load();
-        }),
+        () => platform.clearTimeout(watch),
       ];
+      look();
       connection.start();
       await loader.load();
     },

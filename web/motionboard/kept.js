@@ -1,6 +1,6 @@
 // What stays in the browser when the page goes: who this tab is, and what was not stored.
 /** @import { MakeIdentity, MakeKeeper } from "./types.js" */
-import { parse } from "./errors.js";
+import { parse } from "./wire.js";
 
 /** The server refuses what is 5 minutes ahead (contract §6). */
 const TOO_FAR_AHEAD = 4 * 60_000;

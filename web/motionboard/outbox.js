@@ -1,5 +1,5 @@
 /** @import { Entry, Frame, MakeOutbox } from "./types.js" */
-import { MotionboardError } from "./errors.js";
+import { MotionboardError } from "./wire.js";
 
 /** Contract §3. */
 const ANSWER_LIMIT = 5_000;

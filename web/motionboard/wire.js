@@ -1,6 +1,27 @@
-/** @import { MakeConnection, MakeLoader, MakeRest, Socket, UploadRequest } from "./types.js" */
-/** @import { ErrorCode } from "../motionboard.js" */
-import { MotionboardError, parse } from "./errors.js";
+/** @import { Connection, Loader, MakeConnection, MakeLoader, MakeRest, Platform, Rest, Socket, UploadRequest } from "./types.js" */
+/** @import { ConnectionState, ErrorCode, MotionboardError as Written } from "../motionboard.js" */
+
+export class MotionboardError extends Error {
+  /** @param {ErrorCode} code @param {string} message @param {{ status?: number, details?: object, retryAfter?: number }} [more] */
+  constructor(code, message, { status = 0, details = {}, retryAfter = 0 } = {}) {
+    super(message);
+    this.name = "MotionboardError";
+    this.code = code;
+    this.status = status;
+    /** @type {Written["details"]} */
+    this.details = { ...details };
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** @param {string} text @returns {any} undefined for what is no JSON */
+export function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Contract §3. */
 const HEARTBEAT = 30_000;
@@ -10,7 +31,7 @@ const HANDSHAKE = 10_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 60_000;
 const ATTEMPTS = 10;
-/** @param {import("./types.js").Platform} platform @param {number} failures */
+/** @param {Platform} platform @param {number} failures */
 const backOff = (platform, failures) => platform.random() * Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY);
 
 /** The gateway ends it after 2 h (contract §4); not all pages at the same minute. */
@@ -42,7 +63,7 @@ function discard(socket) {
 
 /** @type {MakeConnection} */
 export function makeConnection(platform, url, getToken, on) {
-  /** @type {import("../motionboard.js").ConnectionState} */
+  /** @type {ConnectionState} */
   let state = "closed";
   let attempt = 0;
   /** @type {number | null} */
@@ -161,6 +182,7 @@ export function makeConnection(platform, url, getToken, on) {
     then();
   };
 
+  /** @type {Connection} */
   const self = {
     get state() {
       return state;
@@ -187,24 +209,21 @@ export function makeConnection(platform, url, getToken, on) {
       drop();
       become("closed");
     },
-    /** @param {boolean} renew */
     unauthorized(renew) {
       mustRenew = true;
       if (state !== "closed") lose(renew ? again : () => become("unauthorized"));
     },
-    /** @param {string} text */
     send(text) {
       socket?.send(text);
       return socket !== null;
     },
-    /** @param {boolean} ping */
     check(ping) {
       // The clock was put back: it must not look alive for as long.
       lastHeard = Math.min(lastHeard, platform.now());
       if (platform.now() - lastHeard >= SILENCE) self.suspect();
       else if (ping) self.send(JSON.stringify({ type: "ping", data: {}, timestamp: platform.now() }));
     },
-    hasHeardSince: (/** @type {number} */ moment) => lastHeard >= moment,
+    hasHeardSince: (moment) => lastHeard >= moment,
     suspect() {
       if (socket) lose(() => void connect("reconnecting"));
     },
@@ -275,11 +294,9 @@ export function makeRest(platform, base, getToken) {
     });
   };
 
+  /** @type {Rest} */
   const self = {
-    /** @template {string | null} T @param {T} url @returns {T} */
-    resolve: (url) => /** @type {T} */ (url?.startsWith("/") ? base + url : url),
-
-    /** @param {string} method @param {string} path @param {import("./types.js").Content} [content] */
+    resolve: (url) => /** @type {typeof url} */ (url?.startsWith("/") ? base + url : url),
     call: (method, path, { json, headers, repeat } = {}) => repeated(() => authorized(async (authorization) => {
       /** @type {RequestInit} */
       const init = { method, cache: "no-store", signal: AbortSignal.timeout(LIMIT), headers: { ...authorization, ...headers } };
@@ -292,7 +309,6 @@ export function makeRest(platform, base, getToken) {
       return unwrap(answer);
     }), repeat ? REPEATS : 0),
 
-    /** @param {Blob} file @param {(fraction: number) => void} progress @param {AbortSignal} signal */
     async upload(file, progress, signal) {
       if (file.size > MAX_IMAGE_BYTES) {
         throw new MotionboardError("FILE_TOO_LARGE", "a picture may have 10 MB", { status: 413, details: { limit: MAX_IMAGE_BYTES } });
@@ -362,12 +378,12 @@ export function makeLoader(platform, rest, replica, on) {
     loading = null;
   };
 
+  /** @type {Loader} */
   const self = {
     load() {
       isAskedAgain = loading !== null;
       return loading ??= loadAll();
     },
-    /** @param {number} ms */
     loadLater(ms) {
       timer ??= platform.setTimeout(() => void self.load(), ms);
     },

@@ -3,25 +3,14 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import test, { after, before } from "node:test";
-import { SIZES, launch, openStudio, stored } from "./browser.js";
+import test from "node:test";
+import { SIZES, openStudio, stored } from "./browser.js";
 import { png } from "./pictures.js";
-import { startStack } from "./stack.js";
+import { shareWorld } from "./world.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 /** What axe finds serious or critical, as text. @param {import("playwright-core").Page} page @returns {Promise<string[]>} */
 async function findings(page) {
@@ -41,8 +30,8 @@ async function findings(page) {
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   for (const [name, viewport] of Object.entries(SIZES)) {
     test(`axe finds nothing serious: ${colorScheme}, ${name}`, async () => {
-      const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" });
-      const studio = await openStudio(context, stack.url);
+      const context = await world.browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" });
+      const studio = await openStudio(context, world.stack.url);
       const { page } = studio;
       /** @type {{ [state: string]: string[] }} */
       const found = {};
@@ -86,8 +75,8 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
 }
 
 test("a video is made by the keyboard alone", async () => {
-  const context = await browser.newContext({ viewport: SIZES.desktop });
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext({ viewport: SIZES.desktop });
+  const studio = await openStudio(context, world.stack.url);
   const { page } = studio;
   const { keyboard } = page;
   const before = await studio.cards.count();
@@ -117,15 +106,15 @@ test("a video is made by the keyboard alone", async () => {
   await tabTo("generate");
   await keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelector("video")?.checkVisibility());
-  const made = (await stored(stack.url)).at(-1);
+  const made = (await stored(world.stack.url)).at(-1);
   assert.notEqual(made.form_data.camera_movement, "");
   assert.equal(made.form_data.motion_prompt, "人物转身");
   await context.close();
 });
 
 test("the interface is Chinese, and English by a switch that is remembered", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   const { page } = studio;
   assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
   await studio.part("language").click();

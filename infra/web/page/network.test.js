@@ -1,30 +1,20 @@
 // The bad days: the cable is pulled, the server is killed, the page is closed in mid-sentence.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { launch, openStudio, stored, usable } from "./browser.js";
+import test from "node:test";
+import { openStudio, stored, usable } from "./browser.js";
 import { serveStudio } from "./host.js";
-import { layCable, startStack } from "./stack.js";
+import { layCable } from "./stack.js";
+import { shareWorld } from "./world.js";
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 /** @param {string} text */
-const isStored = async (text) => (await stored(stack.url)).some(({ form_data }) => form_data.motion_prompt === text);
+const isStored = async (text) => (await stored(world.stack.url)).some(({ form_data }) => form_data.motion_prompt === text);
 
 test("the cable is pulled in mid-typing and plugged in again: everything typed is stored", async () => {
-  const cable = await layCable(stack.url);
-  const context = await browser.newContext();
+  const cable = await layCable(world.stack.url);
+  const context = await world.browser.newContext();
   const studio = await openStudio(context, cable.url);
   await studio.add();
   await studio.saved();
@@ -45,9 +35,9 @@ test("the cable is pulled in mid-typing and plugged in again: everything typed i
 });
 
 test("what was typed without a network survives a reload without one, and is shown and stored once there is one", async () => {
-  const cable = await layCable(stack.url);
+  const cable = await layCable(world.stack.url);
   const host = await serveStudio(cable.url);
-  const context = await browser.newContext();
+  const context = await world.browser.newContext();
   const studio = await openStudio(context, host.url);
   await studio.add();
   await studio.saved();
@@ -66,8 +56,8 @@ test("what was typed without a network survives a reload without one, and is sho
 });
 
 test("a page that is closed right after the last keystroke loses nothing: another one sends it", async () => {
-  const cable = await layCable(stack.url);
-  const context = await browser.newContext();
+  const cable = await layCable(world.stack.url);
+  const context = await world.browser.newContext();
   const studio = await openStudio(context, cable.url);
   await studio.add();
   await studio.saved();
@@ -84,30 +74,30 @@ test("a page that is closed right after the last keystroke loses nothing: anothe
 });
 
 test("the server is killed and comes back: the page says so, keeps what is typed, and goes on by itself", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   await studio.add();
   await studio.prompt.fill("断电之前");
   await studio.saved();
-  await stack.kill();
+  await world.stack.kill();
   await studio.connection("reconnecting");
   await studio.prompt.fill("断电之后");
   await studio.add();
   await studio.prompt.fill("断电时新建");
-  await stack.restart();
+  await world.stack.restart();
   await studio.connection("open");
   await studio.saved();
   assert.ok(await isStored("断电之后"));
   assert.ok(await isStored("断电时新建"));
-  assert.equal((await stored(stack.url)).filter(({ form_data }) => form_data.motion_prompt === "断电时新建").length, 1);
+  assert.equal((await stored(world.stack.url)).filter(({ form_data }) => form_data.motion_prompt === "断电时新建").length, 1);
   await context.close();
 });
 
 test("an API that can't be reached from the start: the page says so, keeps trying, and goes on by itself", async () => {
-  const cable = await layCable(stack.url);
+  const cable = await layCable(world.stack.url);
   const host = await serveStudio(cable.url);
   cable.pull();
-  const context = await browser.newContext();
+  const context = await world.browser.newContext();
   const studio = await openStudio(context, host.url, { ready: false });
   await studio.page.getByText("暂时打不开工作空间").waitFor();
   cable.plug();

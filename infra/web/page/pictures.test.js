@@ -1,23 +1,12 @@
 // Pictures: large ones, wrong ones, dropped and pasted ones.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { launch, openStudio, stored } from "./browser.js";
+import test from "node:test";
+import { openStudio, stored } from "./browser.js";
 import { png } from "./pictures.js";
-import { startStack } from "./stack.js";
+import { shareWorld } from "./world.js";
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 /** Waits until the stage shows an uploaded picture of this width. @param {import("playwright-core").Page} page @param {number} width */
 const shows = (page, width) => page.waitForFunction((wanted) => {
@@ -26,11 +15,11 @@ const shows = (page, width) => page.waitForFunction((wanted) => {
 }, width);
 
 test("a picture of 9 MB goes straight to the store, with progress, and a video is made of it", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   /** @type {string[]} */
   const requests = [];
-  studio.page.on("request", (request) => requests.push(`${request.method()} ${new URL(request.url()).origin === stack.url ? "API" : "store"}`));
+  studio.page.on("request", (request) => requests.push(`${request.method()} ${new URL(request.url()).origin === world.stack.url ? "API" : "store"}`));
   await studio.add();
   await studio.choose("large.png", "image/png", png({ width: 800, height: 600, bytes: 9_000_000 }));
   await shows(studio.page, 800);
@@ -38,14 +27,14 @@ test("a picture of 9 MB goes straight to the store, with progress, and a video i
   assert.ok(requests.includes("PUT store"), requests.join(", "));
   await studio.part("generate").click();
   await studio.page.waitForFunction(() => document.querySelector("video")?.checkVisibility());
-  assert.equal((await stored(stack.url))[0].video.status, "completed");
+  assert.equal((await stored(world.stack.url))[0].video.status, "completed");
   assert.deepEqual(studio.complaints, []);
   await context.close();
 });
 
 test("what is no picture, and what is over 10 MB, is refused before it is sent, with the limit", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   let uploads = 0;
   studio.page.on("request", (request) => void (uploads += Number(request.url().includes("/api/upload/"))));
   await studio.add();
@@ -60,8 +49,8 @@ test("what is no picture, and what is over 10 MB, is refused before it is sent, 
 });
 
 test("a picture can be dropped and pasted", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   await studio.add();
   await studio.saved();
   const give = (/** @type {"drop" | "paste"} */ how, /** @type {number[]} */ bytes) => studio.page.evaluate(({ how, bytes }) => {
@@ -82,8 +71,8 @@ test("a picture can be dropped and pasted", async () => {
 });
 
 test("an upload that breaks off can be tried again with the same file, and can be stopped", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   await studio.add();
   await studio.saved();
   await context.route("**/api/upload/image", (route) => route.fulfill({ status: 400, contentType: "application/json",

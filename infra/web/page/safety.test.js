@@ -4,33 +4,20 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { launch, openStudio, usable } from "./browser.js";
+import { openStudio, usable } from "./browser.js";
 import { serveStudio } from "./host.js";
 import { png } from "./pictures.js";
-import { startStack } from "./stack.js";
+import { shareWorld } from "./world.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const WEB = join(ROOT, "web");
 const SECRET = "a secret that only this test knows, of forty letters";
 const MARKUP = `<img src=x onerror="window.broken=1"><script>window.broken=1</script><b>粗</b>`;
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([
-    startStack({ args: ["--parameter", "Authentication=secret"], env: { AUTH_SECRET: SECRET } }), launch(),
-  ]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld({ args: ["--parameter", "Authentication=secret"], env: { AUTH_SECRET: SECRET } });
 
 /** A token, as README's "Owners" makes one. @param {string} owner */
 async function tokenOf(owner) {
@@ -50,8 +37,8 @@ test("nothing in the page's code makes HTML of text, or runs text", async () => 
 
 test("a page on a host of its own, with a strict policy and tokens: markup is text, pictures and videos are signed", async () => {
   const token = await tokenOf("alice");
-  const host = await serveStudio(stack.url, token);
-  const context = await browser.newContext();
+  const host = await serveStudio(world.stack.url, token);
+  const context = await world.browser.newContext();
   const studio = await openStudio(context, host.url);
   const { page } = studio;
   await studio.add();
@@ -80,8 +67,8 @@ test("a page on a host of its own, with a strict policy and tokens: markup is te
 });
 
 test("who isn't signed in is asked for a token, and sees nobody else's board", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url, { ready: false });
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url, { ready: false });
   const { page } = studio;
   await studio.part("sign-in").waitFor();
   const signIn = async (/** @type {string} */ token) => {
@@ -99,15 +86,15 @@ test("who isn't signed in is asked for a token, and sees nobody else's board", a
   await studio.saved();
   await page.reload();
   await studio.prompted("鲍勃的");
-  const answer = await (await fetch(`${stack.url}/api/workspaces`, { headers: { authorization: `Bearer ${await tokenOf("bob")}` } })).json();
+  const answer = await (await fetch(`${world.stack.url}/api/workspaces`, { headers: { authorization: `Bearer ${await tokenOf("bob")}` } })).json();
   assert.deepEqual(answer.data.workspaces.map((/** @type {any} */ { form_data }) => form_data.motion_prompt), ["鲍勃的"]);
   await context.close();
 });
 
 test("a workspace that another tab deletes while something is typed there can be saved as a new one", async () => {
   const token = await tokenOf("carol");
-  const host = await serveStudio(stack.url, token);
-  const context = await browser.newContext();
+  const host = await serveStudio(world.stack.url, token);
+  const context = await world.browser.newContext();
   const one = await openStudio(context, host.url);
   await one.add();
   await one.prompt.fill("先前的");
@@ -122,7 +109,7 @@ test("a workspace that another tab deletes while something is typed there can be
       board.subscribe(look);
       look();
     });
-  }, { api: stack.url, token });
+  }, { api: world.stack.url, token });
   await one.prompt.fill("刚刚写的");
   await one.page.evaluate(() => {
     const { other } = /** @type {any} */ (window);
@@ -131,7 +118,7 @@ test("a workspace that another tab deletes while something is typed there can be
   await one.part("toast").getByRole("button", { name: "另存为新工作空间" }).click();
   await one.prompted("刚刚写的");
   await one.saved();
-  const answer = await (await fetch(`${stack.url}/api/workspaces`, { headers: { authorization: `Bearer ${token}` } })).json();
+  const answer = await (await fetch(`${world.stack.url}/api/workspaces`, { headers: { authorization: `Bearer ${token}` } })).json();
   assert.deepEqual(answer.data.workspaces.map((/** @type {any} */ { form_data }) => form_data.motion_prompt), ["刚刚写的"]);
   await context.close();
   host.close();

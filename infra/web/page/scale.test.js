@@ -3,34 +3,23 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { SIZES, launch, openStudio, stored, usable } from "./browser.js";
-import { startStack } from "./stack.js";
+import { SIZES, openStudio, stored, usable } from "./browser.js";
+import { shareWorld } from "./world.js";
 
 const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
 /** Everything on first load, gzipped one by one as a static host does. */
 const FIRST_LOAD_LIMIT = 60 * 1024;
 const WORKSPACES = 200;
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 /** Fills the board over the wire. @param {number} count */
 async function fill(count) {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   await studio.page.evaluate(async (count) => {
     const { Motionboard } = await import(/** @type {any} */ ("/motionboard.js"));
     const board = new Motionboard({ account: "filler" });
@@ -48,15 +37,15 @@ async function fill(count) {
 }
 
 test("everything on first load is under 60 KB, gzipped, and no file is asked for twice", async (t) => {
-  const context = await browser.newContext();
+  const context = await world.browser.newContext();
   const page = await context.newPage();
   /** @type {string[]} */
   const files = [];
   page.on("request", (request) => {
     const { origin, pathname } = new URL(request.url());
-    if (origin === stack.url && !pathname.startsWith("/api/")) files.push(pathname === "/" ? "/index.html" : pathname);
+    if (origin === world.stack.url && !pathname.startsWith("/api/")) files.push(pathname === "/" ? "/index.html" : pathname);
   });
-  await page.goto(stack.url);
+  await page.goto(world.stack.url);
   await usable(page);
   const sizes = await Promise.all(files.map(async (file) => gzipSync(await readFile(join(WEB, file)), { level: 9 }).length));
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -70,9 +59,9 @@ test("everything on first load is under 60 KB, gzipped, and no file is asked for
 test("the time from navigation to a usable board", async (t) => {
   const times = [];
   for (let visit = 0; visit < 5; visit += 1) {
-    const context = await browser.newContext();
+    const context = await world.browser.newContext();
     const page = await context.newPage();
-    await page.goto(stack.url);
+    await page.goto(world.stack.url);
     times.push(Math.round(await usable(page)));
     await context.close();
   }
@@ -83,8 +72,8 @@ test("the time from navigation to a usable board", async (t) => {
 
 test("200 workspaces stay smooth: typing, choosing, scrolling, a push", async (t) => {
   await fill(WORKSPACES);
-  const context = await browser.newContext({ viewport: SIZES.desktop });
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext({ viewport: SIZES.desktop });
+  const studio = await openStudio(context, world.stack.url);
   const { page } = studio;
   t.diagnostic(`navigation to a usable board of ${WORKSPACES}, ms: ${Math.round(await usable(page))}`);
   assert.equal(await studio.cards.count(), WORKSPACES);
@@ -122,6 +111,6 @@ test("200 workspaces stay smooth: typing, choosing, scrolling, a push", async (t
     }),
   ];
   assert.ok(Math.max(...worst) < 200, `a task of ${Math.max(...worst)} ms`);
-  assert.equal((await stored(stack.url)).length, WORKSPACES);
+  assert.equal((await stored(world.stack.url)).length, WORKSPACES);
   await context.close();
 });

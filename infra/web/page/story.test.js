@@ -1,27 +1,16 @@
 // The whole story, as a new user would live it.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { launch, openStudio, stored } from "./browser.js";
+import test from "node:test";
+import { openStudio, stored } from "./browser.js";
 import { png } from "./pictures.js";
-import { startStack } from "./stack.js";
+import { shareWorld } from "./world.js";
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 test("create, upload, type, suggest, accept, generate, watch, again, fail, retry, cancel, reload", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   const { page } = studio;
 
   assert.equal(await studio.cards.count(), 0);
@@ -32,7 +21,7 @@ test("create, upload, type, suggest, accept, generate, watch, again, fail, retry
   await studio.choice("camera_movement").press("Escape");
   await studio.prompt.fill("人物缓缓转身");
   await studio.saved();
-  const [made] = await stored(stack.url);
+  const [made] = await stored(world.stack.url);
   assert.equal(made.form_data.camera_movement, "推进");
   assert.equal(made.form_data.motion_prompt, "人物缓缓转身");
   assert.match(made.image_path, /^uploads\/.+\.png$/);
@@ -41,11 +30,11 @@ test("create, upload, type, suggest, accept, generate, watch, again, fail, retry
   await studio.part("assistant-send").click();
   const exchange = studio.part("exchange").first();
   await exchange.waitFor();
-  const reasoning = (await stored(stack.url))[0].ai_collaboration[0].suggestions.reasoning;
+  const reasoning = (await stored(world.stack.url))[0].ai_collaboration[0].suggestions.reasoning;
   assert.ok((await exchange.textContent())?.includes(reasoning), "the assistant's reasoning is shown");
   await studio.part("accept-camera_movement").first().click();
   await studio.saved();
-  const [accepted] = await stored(stack.url);
+  const [accepted] = await stored(world.stack.url);
   assert.equal(accepted.form_data.camera_movement, accepted.ai_collaboration[0].suggestions.camera_movement);
   assert.notEqual(accepted.form_data.camera_movement, "推进");
 
@@ -57,14 +46,14 @@ test("create, upload, type, suggest, accept, generate, watch, again, fail, retry
   await studio.part("generate").click();
   await studio.part("generating").waitFor();
   await watched(page);
-  assert.equal((await stored(stack.url))[0].video.history.length, 1);
+  assert.equal((await stored(world.stack.url))[0].video.history.length, 1);
   assert.ok(await studio.part("takes").getByRole("button").count() >= 3, "the picture and two takes can be looked at");
 
   await studio.prompt.fill("人物缓缓转身 #fail");
   await studio.saved();
   await studio.part("generate").click();
   await studio.part("failure").waitFor();
-  const reason = (await stored(stack.url))[0].video.error;
+  const reason = (await stored(world.stack.url))[0].video.error;
   assert.ok(reason && (await studio.part("failure").textContent())?.includes(reason), "the vendor's reason is shown");
   await studio.prompt.fill("人物缓缓转身 #stall");
   await studio.saved();
@@ -72,7 +61,7 @@ test("create, upload, type, suggest, accept, generate, watch, again, fail, retry
   await studio.part("generating").waitFor();
   await studio.part("cancel").click();
   await studio.part("failure").waitFor();
-  assert.equal((await stored(stack.url))[0].video.status, "failed");
+  assert.equal((await stored(world.stack.url))[0].video.status, "failed");
 
   await page.reload();
   await studio.prompted("人物缓缓转身 #stall");
@@ -83,9 +72,9 @@ test("create, upload, type, suggest, accept, generate, watch, again, fail, retry
 });
 
 test("a workspace that is deleted can be brought back for five seconds, and is gone after", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
-  const before = (await stored(stack.url)).length;
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
+  const before = (await stored(world.stack.url)).length;
   await studio.add();
   await studio.prompt.fill("要删除的");
   await studio.saved();
@@ -97,26 +86,26 @@ test("a workspace that is deleted can be brought back for five seconds, and is g
   };
   await remove();
   assert.equal(await studio.cards.count(), before);
-  assert.equal((await stored(stack.url)).length, before + 1, "nothing is sent while it can be undone");
+  assert.equal((await stored(world.stack.url)).length, before + 1, "nothing is sent while it can be undone");
   await studio.part("toast").getByRole("button", { name: "撤销" }).click();
   assert.equal(await studio.cards.count(), before + 1);
   await remove();
   await studio.part("toast").waitFor({ state: "detached" });
-  for (const end = Date.now() + 10_000; (await stored(stack.url)).length > before && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal((await stored(stack.url)).length, before);
+  for (const end = Date.now() + 10_000; (await stored(world.stack.url)).length > before && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal((await stored(world.stack.url)).length, before);
   assert.deepEqual(studio.complaints, []);
   await context.close();
 });
 
 test("workspaces are put in order by the keyboard and by dragging, for all tabs", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   for (const text of ["甲", "乙", "丙"]) {
     await studio.add();
     await studio.prompt.fill(text);
   }
   await studio.saved();
-  const order = async () => (await stored(stack.url)).map(({ form_data }) => form_data.motion_prompt).filter((text) => "甲乙丙".includes(text)).join("");
+  const order = async () => (await stored(world.stack.url)).map(({ form_data }) => form_data.motion_prompt).filter((text) => "甲乙丙".includes(text)).join("");
   const shown = () => studio.page.evaluate(() =>
     [...document.querySelectorAll("[data-testid=card]")].map((card) => /[甲乙丙]/.exec(card.textContent ?? "")?.[0] ?? "").join(""));
   assert.equal(await order(), "甲乙丙");

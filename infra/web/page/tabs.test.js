@@ -1,27 +1,16 @@
 // Two tabs of one person, and the same board in both.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { launch, openStudio, stored } from "./browser.js";
+import test from "node:test";
+import { openStudio, stored } from "./browser.js";
 import { png } from "./pictures.js";
-import { startStack } from "./stack.js";
+import { shareWorld } from "./world.js";
 
-/** @type {import("./stack.js").Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const world = shareWorld();
 
 test("what one tab does, the other shows: creation, text, picture, choice, video, deletion", async () => {
-  const context = await browser.newContext();
-  const one = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const one = await openStudio(context, world.stack.url);
   await one.add();
   await one.saved();
   const two = await openStudio(context, one.page.url());
@@ -47,8 +36,8 @@ test("what one tab does, the other shows: creation, text, picture, choice, video
 });
 
 test("what the other tab writes doesn't change the field that somebody is typing in, and is not lost", async () => {
-  const context = await browser.newContext();
-  const one = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const one = await openStudio(context, world.stack.url);
   await one.add();
   await one.saved();
   const two = await openStudio(context, one.page.url());
@@ -62,15 +51,15 @@ test("what the other tab writes doesn't change the field that somebody is typing
   assert.equal(await one.prompt.inputValue(), "我正在写");
   assert.equal(await one.prompt.evaluate((input) => /** @type {HTMLTextAreaElement} */ (input).selectionStart), 4);
   await one.prompted("别人写的");
-  const [shown] = (await stored(stack.url)).filter(({ form_data }) => form_data.motion_prompt === "别人写的");
+  const [shown] = (await stored(world.stack.url)).filter(({ form_data }) => form_data.motion_prompt === "别人写的");
   assert.ok(shown);
   assert.deepEqual([...one.complaints, ...two.complaints], []);
   await context.close();
 });
 
 test("a text that is being composed isn't sent before it is finished", async () => {
-  const context = await browser.newContext();
-  const studio = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const studio = await openStudio(context, world.stack.url);
   await studio.add();
   await studio.saved();
   /** @type {string[]} */
@@ -86,14 +75,14 @@ test("a text that is being composed isn't sent before it is finished", async () 
   await session.send("Input.insertText", { text: "转身" });
   await studio.saved();
   await studio.prompted("转身");
-  assert.equal((await stored(stack.url)).some(({ form_data }) => form_data.motion_prompt === "转身"), true);
+  assert.equal((await stored(world.stack.url)).some(({ form_data }) => form_data.motion_prompt === "转身"), true);
   assert.equal(sent.filter((text) => text.includes("zhuan")).length, 0);
   await context.close();
 });
 
 test("a duplicated tab is another client: neither loses what it writes", async () => {
-  const context = await browser.newContext();
-  const one = await openStudio(context, stack.url);
+  const context = await world.browser.newContext();
+  const one = await openStudio(context, world.stack.url);
   await one.add();
   await one.saved();
   const kept = await one.page.evaluate(() => ({ ...sessionStorage }));
