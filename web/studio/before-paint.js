@@ -1,14 +1,9 @@
 // Runs before the first paint, so that neither the theme nor the language's fonts change under the reader's eyes.
-{
-  /** @param {string} name */
-  const remembered = (name) => {
-    try {
-      return localStorage.getItem(name);
-    } catch {
-      return null;
-    }
-  };
-  const theme = remembered("motionboard.theme");
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
-  if (remembered("motionboard.language") === "en") document.documentElement.lang = "en";
+try {
+  const { documentElement: root } = document;
+  const theme = localStorage.getItem("motionboard.theme");
+  if (theme) root.dataset.theme = theme;
+  if (localStorage.getItem("motionboard.language") === "en") root.lang = "en";
+} catch {
+  // The browser keeps nothing: then there is nothing to begin with.
 }

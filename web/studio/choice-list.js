@@ -1,35 +1,29 @@
 import { h, setAttribute, show } from "./dom.js";
-import { vocabulary } from "./fields.js";
-import { choiceLabel } from "./messages.js";
+import { vocabulary } from "./inspector.js";
+import { choiceLabel } from "./texts.js";
+import "./late-style.js";
 
-/**
- * The list below a combobox. The focus stays in the input; `aria-activedescendant` points into the list.
- * @type {CreateChoiceList}
- */
+/** @type {CreateChoiceList} */
 export function createChoiceList(name, input, choose) {
   const options = vocabulary[name].map((value, index) => ({ value, element: h("li", { role: "option", id: `choice-${name}-${index}`, class: "option" }) }));
   const element = h("ul", { class: "options", role: "listbox", id: `choices-${name}`, label: `field.${name}`, hidden: true }, ...options.map((one) => one.element));
   const shown = () => options.filter((one) => !one.element.hidden);
   let at = -1;
 
-  /** @param {number} next */
-  function point(next) {
+  const point = (/** @type {number} */ next) => {
     at = next;
     const active = shown()[at]?.element;
     for (const one of options) one.element.classList.toggle("active", one.element === active);
     setAttribute(input, "aria-activedescendant", active?.id ?? null);
     active?.scrollIntoView({ block: "nearest" });
-  }
-
-  /** @param {boolean} open */
-  function reveal(open) {
+  };
+  const reveal = (/** @type {boolean} */ open) => {
     if (element.hidden !== open) return;
     show(element, open);
     setAttribute(input, "aria-expanded", String(open));
     if (open) element.scrollIntoView({ block: "nearest" });
-  }
+  };
 
-  /** Without a filter, all choices are shown. */
   function open(filter = "") {
     const plain = filter.trim().toLowerCase();
     for (const { value, element: option } of options) {
@@ -54,9 +48,10 @@ export function createChoiceList(name, input, choose) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.isComposing || (element.hidden && !by)) return;
     const some = shown();
+    const chosen = some[at];
     if (by && element.hidden) open();
     else if (by) point(at < 0 ? (by > 0 ? 0 : some.length - 1) : (at + by + some.length) % some.length);
-    else if (event.key === "Enter" && some[at]) choose(some[at].value);
+    else if (event.key === "Enter" && chosen) choose(chosen.value);
     else if (event.key === "Enter" || event.key === "Escape") close();
     else return;
     event.preventDefault();

@@ -1,10 +1,47 @@
 import { h } from "./dom.js";
+import "./late-style.js";
 
+/** How far a mouse moves before it drags, and how long a finger stays before it does: less is a click, or scrolling. */
+const SLACK_PX = 6;
+const PRESS_MS = 320;
 /** Within this distance of an edge the list scrolls. */
 const EDGE_PX = 56;
 
+/** @type {AwaitDrag} */
+export function awaitDrag(down, { scroller, list, card, move }) {
+  const byFinger = down.pointerType === "touch";
+  const press = new AbortController();
+  /** @type {Drag | undefined} */
+  let drag;
+
+  const begin = () => {
+    if (card.isConnected) drag = new Drag(scroller, list, card, down);
+    else end();
+  };
+  const end = () => {
+    press.abort();
+    clearTimeout(timer);
+    return drag?.end();
+  };
+  const timer = byFinger ? setTimeout(begin, PRESS_MS) : 0;
+  /** @type {Listen} */
+  const listen = (target, type, listener) => target.addEventListener(type, /** @type {EventListener} */ (listener), { signal: press.signal });
+
+  listen(window, "pointermove", ({ clientX, clientY }) => {
+    if (drag) drag.moveTo(clientX, clientY);
+    else if (Math.hypot(clientX - down.clientX, clientY - down.clientY) >= SLACK_PX) (byFinger ? end : begin)();
+  });
+  listen(window, "pointerup", () => {
+    const dropped = end();
+    if (dropped) move(dropped.key, dropped.before);
+  });
+  listen(window, "pointercancel", end);
+  listen(window, "keydown", ({ key }) => key === "Escape" && end());
+  listen(list, "contextmenu", (event) => drag && event.preventDefault());
+}
+
 /** A card that is being dragged. */
-export class Drag {
+class Drag {
   #scroller;
   #list;
   #card;
@@ -89,7 +126,7 @@ export class Drag {
   }
 }
 
-/** What follows the pointer. @type {(card: HTMLElement, box: DOMRect) => HTMLElement} */
+/** @type {GhostOf} */
 function ghostOf(card, box) {
   const ghost = h("div", { class: "card-ghost", "aria-hidden": "true", inert: true }, ...[...card.children].map((child) => child.cloneNode(true)));
   ghost.style.width = `${box.width}px`;
@@ -98,17 +135,16 @@ function ghostOf(card, box) {
   return ghost;
 }
 
-/** Pixels to scroll by, the more the nearer the edge is. @type {(at: number, from: number, to: number) => number} */
+/** @type {Pull} */
 function pull(at, from, to) {
   if (at < from + EDGE_PX) return -Math.min(18, Math.ceil((from + EDGE_PX - at) / 4));
   if (at > to - EDGE_PX) return Math.min(18, Math.ceil((at - to + EDGE_PX) / 4));
   return 0;
 }
 
-/** The click that follows a drag is none. @param {HTMLElement} card */
+/** @type {SwallowClick} */
 function swallowClick(card) {
-  /** @param {Event} event */
-  const stop = (event) => {
+  const stop = (/** @type {Event} */ event) => {
     event.preventDefault();
     event.stopPropagation();
   };

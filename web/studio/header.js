@@ -1,11 +1,11 @@
 import { button, changes, h, icon, redraw, setAttribute, setText, show } from "./dom.js";
-import { language, switchLanguage, t } from "./i18n.js";
+import { language, switchLanguage, t, translateOne } from "./i18n.js";
 import { recall, remember } from "./remember.js";
 
 /** A connection that is back within this time was not worth a word. */
 const PATIENCE_MS = 1200;
 
-/** The page's top: its name, the connection, what is saved, and the switches. @type {MountHeader} */
+/** @type {MountHeader} */
 export function mountHeader(root, app, signIn) {
   const saving = createSaving(app);
   const connection = createConnection(app, signIn);
@@ -20,7 +20,7 @@ export function mountHeader(root, app, signIn) {
   };
 }
 
-/** @type {(app: App) => Part<[BoardState]>} */
+/** @type {CreateSaving} */
 function createSaving(app) {
   const mark = icon("check");
   const words = h("span", { class: "saving-words" });
@@ -40,7 +40,7 @@ function createSaving(app) {
   };
 }
 
-/** The quiet mark of the connection, with what can be done about it. @type {CreateConnection} */
+/** @type {CreateConnection} */
 function createConnection(app, signIn) {
   const words = h("span", { class: "connection-words" });
   const countdown = h("span", { class: "connection-countdown", "aria-hidden": "true" });
@@ -51,14 +51,12 @@ function createConnection(app, signIn) {
   const calm = createPatience(app.changed);
   let ticking = 0;
 
-  /** @param {number | null} retryAt */
-  function count(retryAt) {
+  const count = (/** @type {number | null} */ retryAt) => {
     clearInterval(ticking);
     const tick = () => setText(countdown, retryAt === null ? "" : countdownText(retryAt));
     tick();
     if (retryAt !== null) ticking = setInterval(tick, 500);
-  }
-
+  };
   return {
     element,
     update(state) {
@@ -75,10 +73,9 @@ function createConnection(app, signIn) {
   };
 }
 
-/** Keeps saying "connected" for a moment after the connection was lost. @param {() => void} changed */
+/** @type {CreatePatience} */
 function createPatience(changed) {
   let lostAt = 0;
-  /** @param {BoardState} state */
   return ({ connection, loaded, error }) => {
     if (connection !== "reconnecting" && connection !== "connecting") {
       lostAt = 0;
@@ -93,7 +90,7 @@ function createPatience(changed) {
   };
 }
 
-/** @param {number} retryAt */
+/** @type {CountdownText} */
 function countdownText(retryAt) {
   const seconds = Math.ceil((retryAt - Date.now()) / 1000);
   return seconds > 0 ? t("connection.in", { seconds }) : t("connection.now");
@@ -110,21 +107,22 @@ function languageSwitch() {
 }
 
 function themeSwitch() {
-  const pictures = /** @type {const} */ ({ auto: "auto", light: "sun", dark: "moon" });
+  const icons = /** @type {const} */ ({ auto: "auto", light: "sun", dark: "moon" });
   const order = /** @type {const} */ ({ auto: "light", light: "dark", dark: "auto" });
   const kept = recall("theme");
   /** @type {Theme} */
   let theme = kept === "light" || kept === "dark" ? kept : "auto";
-  const picture = icon(pictures[theme]);
+  const picture = icon(icons[theme]);
   const toggle = button({ class: "tool icon-only", testid: "theme", label: `theme.${theme}`, tip: `theme.${theme}` }, next, picture);
 
   function next() {
     theme = order[theme];
-    remember("theme", theme === "auto" ? null : theme);
-    setAttribute(document.documentElement, "data-theme", theme === "auto" ? null : theme);
-    redraw(picture, pictures[theme]);
+    const chosen = theme === "auto" ? null : theme;
+    remember("theme", chosen);
+    setAttribute(document.documentElement, "data-theme", chosen);
+    redraw(picture, icons[theme]);
     toggle.dataset.tLabel = toggle.dataset.tTitle = `theme.${theme}`;
-    toggle.title = toggle.ariaLabel = t(`theme.${theme}`);
+    translateOne(toggle);
   }
   return toggle;
 }

@@ -12,7 +12,7 @@ let words;
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
-/** Resolves when {@link t} can be used. The load begins as soon as this module runs, beside those of all others. */
+/** Resolves when `t` can be used. The load begins as soon as this module runs, beside those of all others. */
 export const ready = load(active);
 
 /** @param {Language} language */
@@ -22,10 +22,9 @@ async function load(language) {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 }
 
-/** The language that is shown. */
 export const language = () => active;
 
-/** Shows the page in another language. @param {Language} language */
+/** @type {SwitchLanguage} */
 export async function switchLanguage(language) {
   await load(language);
   remember("language", language);
@@ -33,25 +32,25 @@ export async function switchLanguage(language) {
   for (const listener of listeners) listener();
 }
 
-/** Calls `listener` after the language has changed, for texts that {@link translate} doesn't reach. @param {() => void} listener */
-export const onLanguage = (listener) => listeners.add(listener);
+/** @type {OnLanguage} */
+export const onLanguage = (listener) => void listeners.add(listener);
 
-/** A text, with `{name}` replaced by `values.name`. @type {Translate} */
+/** @type {Translate} */
 export function t(word, values) {
   return values ? words[word].replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all)) : words[word];
 }
 
-/** A text whose name is made of parts, if there is one. @param {string} word */
+/** @type {TranslateIfKnown} */
 export function maybe(word) {
   return Object.hasOwn(words, word) ? words[/** @type {Word} */ (word)] : undefined;
 }
 
-/** Sets all fixed texts below `root`. @param {HTMLElement} root */
+/** @type {TranslateElement} */
 export function translate(root) {
-  for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("*"))) translateOne(element);
+  for (const element of root.querySelectorAll("*")) translateOne(/** @type {HTMLElement} */ (element));
 }
 
-/** Sets the fixed texts of one element. @param {HTMLElement} element */
+/** @type {TranslateElement} */
 export function translateOne(element) {
   const { dataset } = element;
   if (dataset.t) element.textContent = t(/** @type {Word} */ (dataset.t));

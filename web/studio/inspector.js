@@ -1,14 +1,30 @@
-import { arrange, button, changes, h, icon, setAttribute, setText, show } from "./dom.js";
-import { createChoice, createPrompt, vocabulary } from "./fields.js";
-import { obstacle } from "./actions.js";
+import { createAssistant } from "./assistant.js";
+import { button, changes, h, icon, later, setAttribute, setText, show } from "./dom.js";
 import { language, t } from "./i18n.js";
-import { announce, errorText, moment } from "./messages.js";
+import { choiceLabel, choiceOf, errorText, showToast } from "./texts.js";
 
-/**
- * What is to be made of the shown workspace's picture: the form, the assistant, and the button that orders the video.
- * @type {MountInspector}
- */
-export function mountInspector(root, app, generation) {
+/** How long after the last keystroke others' changes of a field are shown again. */
+const HOLD_MS = 2000;
+/** How long 已保存 is shown after an edit was stored. */
+const SAVED_MS = 2500;
+/** The longest text that the backend takes in a field, and from where on the counter is worth a look. */
+const MAX_CHARACTERS = 2000;
+const NEARLY = 1800;
+
+/** What the backend's prompts know, in the order of `vocabulary.csv`. Stored like this in every language; en.js has English names. */
+export const vocabulary = {
+  camera_movement: [
+    "推进", "拉远", "左移", "右移", "平移", "左摇", "右摇", "上摇", "下摇", "升起", "下降", "升降", "环绕", "旋转", "跟随", "手持", "固定",
+  ],
+  shot_type: ["大特写", "特写", "近景", "中景", "全景", "远景", "大远景"],
+  lighting: ["自然光", "柔光", "硬光", "逆光", "侧光", "顶光", "黄金时刻", "蓝调时刻", "夜景霓虹", "烛光"],
+};
+
+/** @type {PathOf} */
+export const pathOf = (name) => `form_data.${name}`;
+
+/** @type {MountInspector} */
+export function mountInspector(root, app) {
   const names = /** @type {ChoiceField[]} */ (Object.keys(vocabulary));
   const fields = [...names.map((name) => createChoice(app, name)), createPrompt(app)];
   const heading = h("h3", { id: "form-title" }, icon("film"), h("span", { t: "form.title" }));
@@ -17,7 +33,7 @@ export function mountInspector(root, app, generation) {
   const blank = h("p", { class: "inspector-blank", t: "inspector.blank" });
   const skeleton = h("div", { class: "section", "aria-hidden": "true" }, ...[...fields].map(() => h("div", { class: "field-skeleton" }, h("i"), h("i"))));
   const body = h("div", { class: "inspector-body" }, blank, skeleton);
-  const order = createOrder(app, generation);
+  const order = createOrder(app);
   root.append(body, order.element);
   let lastKey = "";
 
@@ -35,10 +51,10 @@ export function mountInspector(root, app, generation) {
   };
 }
 
-/** The button that orders a video, with what stands in its way. @type {CreateOrder} */
-function createOrder(app, generation) {
+/** @type {CreateOrder} */
+function createOrder(app) {
   const words = h("span");
-  const order = button({ class: "button primary large", testid: "generate", "aria-describedby": "generate-note" }, generation.start, icon("play"), words);
+  const order = button({ class: "button primary large", testid: "generate", "aria-describedby": "generate-note" }, () => app.act(({ generate }) => generate(app)), icon("play"), words);
   const note = h("p", { class: "order-note", id: "generate-note" });
   const differs = changes();
   return {
@@ -46,7 +62,7 @@ function createOrder(app, generation) {
     update(workspace, loaded) {
       const hindrance = obstacle(app, workspace);
       const busy = hindrance === "generate.running" || hindrance === "generate.requesting";
-      const error = workspace && !busy ? generation.error(workspace.key) : null;
+      const error = workspace && !busy ? app.refusals.get(workspace.key) : null;
       if (!differs(hindrance, error, workspace?.video.status, loaded, language())) return;
       // While a video is made the button keeps the focus that it got by the click; before that there is nothing to press.
       order.disabled = hindrance !== null && !busy;
@@ -58,142 +74,222 @@ function createOrder(app, generation) {
   };
 }
 
-/** @type {(workspace: Workspace | undefined) => Word} */
+/** @type {Obstacle} */
+export function obstacle(app, workspace) {
+  if (!workspace) return "generate.no-workspace";
+  if (app.uploads.get(workspace.key)?.phase === "sending") return "generate.uploading";
+  if (!workspace.image_path && !workspace.image_url) return "generate.no-picture";
+  if (workspace.requesting) return "generate.requesting";
+  return workspace.video.status === "generating" ? "generate.running" : null;
+}
+
+/** @type {OrderWord} */
 function orderWord(workspace) {
   if (workspace?.video.status === "completed") return "generate.again";
   return workspace?.video.status === "failed" ? "generate.retry" : "generate";
 }
 
-const MAX_CHARACTERS = 4000;
+/** @type {FollowTyping} */
+function followTyping(input, commit, hold) {
+  let composing = false;
+  let timer = 0;
+  /** @type {(() => void) | null} */
+  let letGo = null;
 
-/** Requests that are a click away. */
-const quick = /** @type {const} */ (["assistant.quick.cinematic", "assistant.quick.camera", "assistant.quick.light", "assistant.quick.prompt"]);
+  const release = () => {
+    clearTimeout(timer);
+    letGo?.();
+    letGo = null;
+  };
+  const touch = () => {
+    letGo ??= hold();
+    clearTimeout(timer);
+    if (!composing) timer = setTimeout(release, HOLD_MS);
+  };
+  const change = () => {
+    touch();
+    if (!composing) commit(input.value);
+  };
+  input.addEventListener("compositionstart", () => {
+    composing = true;
+    touch();
+  });
+  input.addEventListener("compositionend", () => {
+    composing = false;
+    change();
+  });
+  input.addEventListener("input", change);
+  input.addEventListener("blur", release);
+  document.addEventListener("visibilitychange", () => document.hidden && release());
 
-/** The assistant: asks for better parameters, and shows what it proposed. @type {(app: App) => Part<[Workspace]>} */
-export function createAssistant(app) {
-  /** @type {Map<string, Talk>} */
-  const talks = new Map();
-  const input = h("textarea", { class: "control", rows: 2, maxlength: MAX_CHARACTERS, label: "assistant.input", hint: "assistant.hint", testid: "assistant-input" });
-  const send = button({ class: "icon-button send", type: "submit", label: "assistant.send", testid: "assistant-send" }, null, icon("send"));
-  const chips = quick.map((word) => button({ class: "chip", t: word }, () => ask(t(word))));
-  const thinking = h("p", { class: "thinking", t: "assistant.busy" });
-  const error = h("p", { class: "inline-error", role: "alert" });
-  const form = h("form", { class: "assistant-form" }, input, send);
-  const exchanges = createExchanges(app);
-  const heading = h("h3", { id: "assistant-title" }, icon("spark"), h("span", { t: "assistant.title" }));
-  const element = h("section", { class: "section assistant", "aria-labelledby": "assistant-title", testid: "assistant" }, heading, h("div", { class: "chips" }, ...chips), form, thinking, error, exchanges.element);
+  return {
+    release,
+    leave() {
+      input.blur();
+      release();
+    },
+    write(text) {
+      if (composing || input.value === text) return;
+      const { selectionStart, selectionEnd } = input;
+      input.value = text;
+      if (document.activeElement === input) input.setSelectionRange(selectionStart, selectionEnd);
+    },
+  };
+}
+
+/** @type {CreateField} */
+function createField(app, name, input, box, { typed, shown }) {
+  const mark = createMark(app, name);
+  const head = h("div", { class: "field-head" }, h("label", { for: `field-${name}`, t: `field.${name}` }), mark.element);
+  const element = h("div", { class: "field", testid: `field-${name}` }, head, box, mark.reason);
+  const conflict = later((state) => state?.state === "conflict", async () => (await import("./conflict.js")).mountConflict(element, app, name));
+  const path = pathOf(name);
+  const typing = followTyping(input, typed, () => app.board.hold(key, path));
   const differs = changes();
   let key = "";
-
-  /** @param {string} of */
-  const talkOf = (of) => talks.get(of) ?? { draft: "", busy: false, error: null };
-
-  /** @type {(of: string, change: Partial<Talk>) => void} */
-  function set(of, change) {
-    talks.set(of, { ...talkOf(of), ...change });
-    app.changed();
-  }
-
-  /** @param {string} question */
-  async function ask(question) {
-    const asked = key;
-    if (!question.trim() || talkOf(asked).busy) return;
-    set(asked, { busy: true, error: null });
-    try {
-      await app.board.suggest(asked, question.trim());
-      set(asked, { busy: false, draft: "" });
-      if (asked === key) exchanges.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
-      announce(t("announce.suggested"));
-    } catch (reason) {
-      set(asked, { busy: false, error: reason });
-    }
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    void ask(input.value);
-  });
-  input.addEventListener("input", () => set(key, { draft: input.value }));
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    void ask(input.value);
-  });
-
+  setAttribute(input, "id", `field-${name}`);
+  setAttribute(input, "aria-describedby", mark.reason.id);
   return {
     element,
+    typing,
+    edit: (text) => app.board.edit(key, { [path]: text }),
     update(workspace) {
+      if (!differs(workspace, language())) return;
+      if (workspace.key !== key) typing.leave();
       ({ key } = workspace);
-      const talk = talkOf(key);
-      exchanges.update(workspace);
-      if (!differs(key, talks.get(key), language())) return;
-      if (input.value !== talk.draft) input.value = talk.draft;
-      show(thinking, talk.busy);
-      setAttribute(element, "aria-busy", talk.busy ? "true" : null);
-      for (const one of [...chips, send]) setAttribute(one, "aria-disabled", talk.busy ? "true" : null);
-      show(error, talk.error !== null);
-      setText(error, talk.error === null ? "" : errorText(talk.error));
+      shown(workspace.form_data[name]);
+      const state = workspace.fields[path];
+      mark.update(key, state);
+      conflict(state);
+      setAttribute(input, "aria-invalid", state && state.state !== "saving" ? "true" : null);
     },
   };
 }
 
-/** The newest exchange, and the earlier ones behind a fold. @type {(app: App) => Part<[Workspace]>} */
-function createExchanges(app) {
-  const newest = h("div");
-  const summary = h("summary");
-  const earlier = h("div", { class: "earlier" });
-  const fold = h("details", { hidden: true }, summary, earlier);
-  /** By the exchange itself: it stays the same object for as long as it doesn't change. @type {WeakMap<Exchange, Part<[Workspace]>>} */
-  const known = new WeakMap();
+/** @type {CreateMark} */
+function createMark(app, name) {
+  const words = h("span", { "aria-live": "polite" });
+  const busy = h("span", { "aria-hidden": "true", t: "saving.saving" });
+  const retry = button({ class: "link", t: "retry" }, () => app.board.retry(app.selected()?.key));
+  const element = h("span", { class: "field-state", testid: `field-state-${name}` }, busy, words, retry);
+  const reason = h("p", { class: "field-reason", id: `field-reason-${name}` });
   const differs = changes();
-
-  /** @type {(workspace: Workspace, exchanges: readonly Exchange[]) => HTMLElement[]} */
-  function draw(workspace, exchanges) {
-    return exchanges.map((exchange) => {
-      const view = known.get(exchange) ?? createExchange(app, exchange);
-      known.set(exchange, view);
-      view.update(workspace);
-      return view.element;
-    });
-  }
-
-  fold.addEventListener("toggle", app.changed);
-  return {
-    element: h("div", { class: "exchanges" }, newest, fold),
-    update(workspace) {
-      const all = workspace.ai_collaboration;
-      if (!differs(workspace.key, all, workspace.form_data, fold.open, language())) return;
-      arrange(newest, draw(workspace, all.slice(-1)));
-      show(fold, all.length > 1);
-      setText(summary, t("assistant.earlier", { count: all.length - 1 }));
-      if (fold.open) arrange(earlier, draw(workspace, all.slice(0, -1).reverse()));
-    },
-  };
-}
-
-/** What was asked of the assistant, and what it answered. The comparison of old and new is loaded with the first of them. @type {(app: App, exchange: Exchange) => Part<[Workspace]>} */
-function createExchange(app, exchange) {
-  const when = h("time", { datetime: exchange.created_at });
-  const head = h("div", { class: "exchange-head" }, h("p", { class: "exchange-question" }, exchange.user_input), when);
-  const element = h("article", { class: "exchange", testid: "exchange" }, head, h("p", { class: "exchange-reasoning" }, exchange.suggestions.reasoning));
-  /** @type {Part<[Workspace]> | undefined} */
-  let proposals;
-  /** @type {Workspace} */
-  let last;
-  import("./proposals.js").then(
-    ({ createProposals }) => {
-      proposals = createProposals(app, exchange);
-      proposals.update(last);
-      element.append(proposals.element);
-    },
-    () => undefined,
-  );
+  let last = { key: "", now: "saved" };
+  let timer = 0;
   return {
     element,
-    update(workspace) {
-      last = workspace;
-      setText(when, moment(exchange.created_at));
-      proposals?.update(workspace);
+    reason,
+    update(key, state) {
+      if (!differs(key, state, language())) return;
+      const now = state?.state ?? "saved";
+      const justSaved = now === "saved" && last.now === "saving" && key === last.key;
+      const why = now === "failed" && state?.error ? errorText(state.error) : "";
+      last = { key, now };
+      setAttribute(element, "data-state", now);
+      setAttribute(element, "title", why || null);
+      setText(reason, why);
+      show(reason, why !== "");
+      show(busy, now === "saving");
+      show(retry, now === "failed");
+      setText(words, justSaved || now === "failed" || now === "conflict" ? t(`saving.${now}`) : "");
+      clearTimeout(timer);
+      if (justSaved) timer = setTimeout(() => setText(words, ""), SAVED_MS);
     },
   };
+}
+
+/** @type {CreatePrompt} */
+export function createPrompt(app) {
+  const input = h("textarea", { class: "control", rows: 5, maxlength: MAX_CHARACTERS, hint: "prompt.hint", testid: "prompt" });
+  const counter = h("span", { class: "counter", "aria-hidden": "true" });
+  const count = () => {
+    const { length } = input.value;
+    setText(counter, `${length} / ${MAX_CHARACTERS}`);
+    setAttribute(counter, "data-full", length >= MAX_CHARACTERS ? "full" : length >= NEARLY ? "nearly" : null);
+  };
+  /** @type {Field} */
+  const field = createField(app, "motion_prompt", input, h("div", { class: "prompt-box" }, input, counter), {
+    typed(text) {
+      field.edit(text);
+      count();
+    },
+    shown(text) {
+      field.typing.write(text);
+      count();
+    },
+  });
+  // The browser cuts what is pasted without a word.
+  input.addEventListener("paste", (event) => {
+    const pasted = event.clipboardData?.getData("text/plain") ?? "";
+    const kept = input.value.length - (input.selectionEnd - input.selectionStart);
+    if (kept + pasted.length > MAX_CHARACTERS) showToast({ text: t("prompt.cut", { limit: MAX_CHARACTERS }) });
+  });
+  return field;
+}
+
+/** @type {typeof import("./choice-list.js") | undefined} */
+let lists;
+
+/** Once loaded it is there at once: the next key may want the list already. */
+export async function loadChoiceLists() {
+  lists = await import("./choice-list.js");
+}
+
+/** @type {CreateChoice} */
+export function createChoice(app, name) {
+  const choices = vocabulary[name];
+  const combobox = { role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false" };
+  const input = h("input", { class: "control", ...combobox, autocomplete: "off", spellcheck: "false", maxlength: MAX_CHARACTERS, hint: "choice.hint" });
+  const empty = () => {
+    choose("");
+    input.focus();
+  };
+  const clear = button({ class: "icon-button clear", label: "choice.clear", tabindex: -1 }, empty, icon("close"));
+  const toggle = () => {
+    input.focus();
+    withList((one) => one.toggle());
+  };
+  const opener = button({ class: "icon-button", label: "choice.open", tabindex: -1 }, toggle, icon("chevron"));
+  let value = "";
+  /** Made when the field is entered first. @type {ChoiceList | undefined} */
+  let list;
+
+  /** @type {WithList} */
+  const withList = (run) => {
+    if (!lists) return void loadChoiceLists().then(() => withList(run));
+    list ??= lists.createChoiceList(name, input, choose);
+    list.mark(value);
+    if (document.activeElement === input) run(list);
+  };
+  /** @type {Choose} */
+  const choose = (text) => {
+    list?.close();
+    field.typing.release();
+    field.typing.write(choiceLabel(text));
+    field.edit(text);
+  };
+  /** @type {Field} */
+  const field = createField(app, name, input, h("div", { class: "combo" }, input, clear, opener), {
+    typed(text) {
+      field.edit(choiceOf(text, choices));
+      withList(({ open }) => open(text));
+    },
+    shown(stored) {
+      value = stored;
+      list?.mark(value);
+      show(clear, value !== "");
+      // What is typed already means the stored choice: don't replace "push in" by "Push in" while the caret is in it.
+      if (choiceOf(input.value, choices) !== value || document.activeElement !== input) field.typing.write(choiceLabel(value));
+    },
+  });
+
+  // Else the list would close by the loss of the focus before the click opens it again.
+  opener.addEventListener("mousedown", (event) => event.preventDefault());
+  input.addEventListener("focus", () => withList(() => {}));
+  input.addEventListener("click", () => withList(({ open }) => open()));
+  input.addEventListener("blur", () => {
+    list?.close();
+    field.typing.write(choiceLabel(choiceOf(input.value, choices)));
+  });
+  return field;
 }

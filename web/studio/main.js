@@ -1,18 +1,16 @@
-/// <reference path="types.d.ts" />
 import config from "../config.js";
 import { Motionboard } from "../motionboard.js";
-import { createActions, createGeneration } from "./actions.js";
-import { byId } from "./dom.js";
-import { loadChoiceLists } from "./fields.js";
+import { byId, later } from "./dom.js";
 import { mountHeader } from "./header.js";
-import { onLanguage, ready, translate } from "./i18n.js";
-import { mountInspector } from "./inspector.js";
+import { onLanguage, ready, t, translate } from "./i18n.js";
+import { loadChoiceLists, mountInspector } from "./inspector.js";
 import { enableIntake } from "./pictures.js";
-import { errorText, showToast } from "./messages.js";
 import { mountRail } from "./rail.js";
-import { createSelection } from "./selection.js";
-import { mountStage } from "./stage.js";
 import { pastedToken } from "./remember.js";
+import { mountStage } from "./stage.js";
+import { announce, errorText, showToast } from "./texts.js";
+
+const SOON_MS = 2_000;
 
 await ready;
 translate(document.body);
@@ -20,21 +18,42 @@ translate(document.body);
 const board = new Motionboard({ ...config, getToken: config.getToken ?? pastedToken });
 const drawSoon = oncePerMoment(draw);
 const selection = createSelection(() => board.state, drawSoon);
+/** @type {Actions | undefined} */
+let actions;
 /** @type {App} */
-const app = { board, uploads: new Map(), select: selection.select, selected: selection.follow, changed: drawSoon };
+const app = {
+  board,
+  uploads: new Map(),
+  refusals: new Map(),
+  select: selection.select,
+  selected: selection.follow,
+  changed: drawSoon,
+  create() {
+    const key = board.create();
+    selection.select(key);
+    announce(t("announce.created"));
+    return key;
+  },
+  act: (run) => void (actions ? run(actions) : loadActions().then(run)),
+  addPictures(key, files) {
+    // The browser empties its list after the event.
+    const kept = [...files];
+    app.act((actions) => actions.addPictures(app, key, kept));
+  },
+  focusCard: (key) => rail.focus(key),
+};
 
 const onBroken = refreshOnce();
-const generation = createGeneration(app);
-const actions = createActions(app, (key) => rail.focus(key));
+const followGenerations = later(someGenerate, async () => (await import("./generation.js")).followGenerations);
 const header = mountHeader(byId("top"), app, signIn);
-const rail = mountRail(byId("board"), app, actions, onBroken);
-const stage = mountStage(byId("stage"), app, actions, generation, onBroken);
-const inspector = mountInspector(byId("inspector"), app, generation);
+const rail = mountRail(byId("board"), app, onBroken);
+const stage = mountStage(byId("stage"), app, onBroken);
+const inspector = mountInspector(byId("inspector"), app);
 /** @type {BoardState["connection"] | undefined} */
 let lastConnection;
 let asked = false;
 
-enableIntake(app, actions);
+enableIntake(app);
 byId("skip").addEventListener("click", (event) => {
   // The hash is the selection's.
   event.preventDefault();
@@ -44,7 +63,7 @@ board.on("error", (error) => showToast({ text: errorText(error), bad: true }));
 board.on("lost", async ({ workspace, updates }) => (await import("./rescue.js")).offerRescue(app, workspace, updates));
 board.subscribe(drawSoon);
 onLanguage(drawSoon);
-for (const sign of ["pointermove", "pointerdown", "keydown"]) addEventListener(sign, loadTheRest, { once: true, passive: true });
+for (const sign of ["pointermove", "pointerdown", "keydown", "dragenter"]) addEventListener(sign, loadTheRest, { once: true, passive: true });
 draw();
 void board.open();
 
@@ -52,16 +71,23 @@ void board.open();
 function draw() {
   const { state } = board;
   const selected = selection.follow();
-  generation.follow(state.workspaces);
+  followGenerations(state.workspaces);
   header(state);
   rail.update(state, selected);
   stage(state, selected);
   inspector(state, selected);
   followSignIn(state);
-  if (state.loaded && performance.getEntriesByName("usable").length === 0) performance.mark("usable");
+  if (!state.loaded || performance.getEntriesByName("usable").length > 0) return;
+  performance.mark("usable");
+  setTimeout(loadTheRest, SOON_MS);
 }
 
-/** @param {BoardState} state */
+/** @type {SomeGenerate} */
+function someGenerate(workspaces) {
+  return workspaces.some(({ video, requesting }) => requesting || video.status === "generating");
+}
+
+/** @type {FollowSignIn} */
 async function followSignIn({ connection }) {
   if (connection === lastConnection) return;
   lastConnection = connection;
@@ -76,15 +102,23 @@ async function signIn() {
   (await import("./sign-in.js")).askForToken(() => board.retry());
 }
 
-/** What only a person's doing needs is loaded at the first sign of one: early enough to be there when the network is gone. */
+/** Once loaded, what is done is done at once. */
+async function loadActions() {
+  actions = await import("./actions.js");
+  return actions;
+}
+
+/** What only a person's doing needs is loaded at the first sign of one, or soon: it must be there when the network is gone. */
 function loadTheRest() {
-  const parts = [import("./menu.js"), import("./drag.js"), loadChoiceLists(), import("./uploading.js"), import("./proposals.js"), import("./rescue.js")];
+  const parts = [
+    loadActions(), import("./drag.js"), loadChoiceLists(), import("./progress.js"), import("./generation.js"), import("./proposals.js"),
+    import("./rescue.js"), import("./messages.js"), import("./menu.js"), import("./conflict.js"),
+  ];
   for (const part of parts) part.catch(() => undefined);
 }
 
 /** A picture that doesn't load has an address that ran out: the list has new ones. Asked for once for each address. */
 function refreshOnce() {
-  /** @type {Set<string>} */
   const asked = new Set();
   return (/** @type {string} */ url) => {
     drawSoon();
@@ -105,4 +139,54 @@ function oncePerMoment(run) {
       run();
     });
   };
+}
+
+/** @type {CreateSelection} */
+function createSelection(state, changed) {
+  /** @type {string | undefined} */
+  let key;
+  /** Where in the board it was: when it goes, its neighbour takes its place. */
+  let place = 0;
+  /** The address asks for this one, which may not be loaded yet. */
+  let wanted = idInHash();
+
+  addEventListener("hashchange", () => {
+    wanted = idInHash();
+    changed();
+  });
+
+  const settle = (/** @type {readonly Workspace[]} */ workspaces) => {
+    const asked = workspaces.find(({ _id }) => _id !== null && _id === wanted);
+    if (asked) ({ key } = asked);
+    else if (wanted !== null && !state().loaded) return;
+    wanted = null;
+    const found = workspaces.findIndex((one) => one.key === key);
+    if (found >= 0) place = found;
+    else key = workspaces[Math.min(place, workspaces.length - 1)]?.key;
+  };
+
+  return {
+    follow() {
+      const { workspaces, loaded } = state();
+      settle(workspaces);
+      const workspace = workspaces.find((one) => one.key === key);
+      if (workspace?._id) writeHash(workspace._id);
+      else if (!workspace && loaded) writeHash(null);
+      return workspace;
+    },
+    select(next) {
+      key = next ?? undefined;
+      wanted = null;
+      changed();
+    },
+  };
+}
+
+function idInHash() {
+  return location.hash.slice(1) || null;
+}
+
+/** @type {WriteHash} */
+function writeHash(id) {
+  if (idInHash() !== id) history.replaceState(null, "", id === null ? location.pathname + location.search : `#${id}`);
 }

@@ -1,8 +1,18 @@
-import { button, h, icon } from "./dom.js";
+import { button, drawing, h } from "./dom.js";
 import { t } from "./i18n.js";
+import "./late-style.js";
 
-/** Opens a menu at a button. It closes by Escape, Tab, a click elsewhere, or a choice. @type {(opener: HTMLElement, items: readonly MenuItem[]) => void} */
-export function openMenu(opener, items) {
+/** What only menus show; drawn as those of dom.js. */
+export const outlines = {
+  up: "M12 19V5M6 11l6-6 6 6",
+  down: "M12 5v14M6 13l6 6 6-6",
+  first: "M5 4.5h14M12 20V9M6.5 14L12 8.5l5.5 5.5",
+  last: "M5 19.5h14M12 4v11M6.5 10l5.5 5.5 5.5-5.5",
+  trash: "M4.5 7h15M9.5 7V4.5h5V7M6.5 7l1 12.5h9l1-12.5M10 11v5M14 11v5",
+};
+
+/** @type {OpenMenuAt} */
+export function openMenuAt(opener, items) {
   const close = () => menu.hidePopover();
   const buttons = items.map((item) => menuButton(item, close));
   const menu = h("div", { class: "menu", role: "menu", popover: "auto", "aria-label": t("menu") }, ...buttons);
@@ -28,18 +38,18 @@ export function openMenu(opener, items) {
   buttons.find((one) => !one.disabled)?.focus();
 }
 
-/** @type {(item: MenuItem, close: () => void) => HTMLButtonElement} */
-function menuButton({ word, icon: name, run, disabled = false, danger, keys }, close) {
+/** @type {MenuButton} */
+function menuButton({ word, icon, run, disabled = false, danger, keys }, close) {
   const choose = () => {
     close();
     run();
   };
-  const item = button({ class: danger ? "menu-item danger" : "menu-item", role: "menuitem", tabindex: "-1", disabled }, choose, icon(name), h("span", {}, t(word)));
+  const item = button({ class: danger ? "menu-item danger" : "menu-item", role: "menuitem", tabindex: "-1", disabled }, choose, drawing(icon), h("span", {}, t(word)));
   if (keys) item.append(h("kbd", {}, keys));
   return item;
 }
 
-/** Below the button, or above it where there is no room. @type {(menu: HTMLElement, at: DOMRect) => void} */
+/** @type {PlaceMenu} */
 function place({ style, offsetWidth, offsetHeight }, at) {
   const below = at.bottom + 4 + offsetHeight < innerHeight;
   style.left = `${Math.max(8, Math.min(at.right - offsetWidth, innerWidth - offsetWidth - 8))}px`;

@@ -1,13 +1,9 @@
 import { IMAGE_TYPES } from "../motionboard.js";
 import { h, isTextField, show } from "./dom.js";
 import { t } from "./i18n.js";
-import { showToast } from "./messages.js";
+import { showToast } from "./texts.js";
 
-/**
- * A box with one picture. The picture stays the same element while its address does; another one takes its place only when it can be
- * shown, so that nothing flashes between a preview and what was uploaded.
- * @type {(options: PictureOptions) => Picture}
- */
+/** @type {CreatePicture} */
 export function createPicture({ lazy, onBroken, onShown }) {
   const element = h("span", { class: "picture" });
   /** @type {string | null} */
@@ -17,8 +13,7 @@ export function createPicture({ lazy, onBroken, onShown }) {
   let alt = "";
   const broken = () => image?.classList.contains("broken") ?? false;
 
-  /** @param {string} next */
-  function make(next) {
+  const make = (/** @type {string} */ next) => {
     const made = h("img", { alt, decoding: "async", draggable: "false", loading: lazy && "lazy" });
     made.addEventListener("load", () => {
       made.classList.add("loaded");
@@ -30,17 +25,13 @@ export function createPicture({ lazy, onBroken, onShown }) {
     });
     made.src = next;
     return made;
-  }
-
-  /** @param {HTMLImageElement | null} next */
-  function put(next) {
+  };
+  const put = (/** @type {typeof image} */ next) => {
     image = next;
     element.replaceChildren(...(next ? [next] : []));
     if (!next) onShown?.(null);
-  }
-
-  /** @param {string} next */
-  async function swap(next) {
+  };
+  const swap = async (/** @type {string} */ next) => {
     const made = make(next);
     made.loading = "eager";
     await made.decode().catch(() => made.classList.add("broken"));
@@ -49,7 +40,7 @@ export function createPicture({ lazy, onBroken, onShown }) {
     if (broken()) return onBroken(next);
     made.classList.add("loaded", "at-once");
     onShown?.(made);
-  }
+  };
 
   return {
     element,
@@ -72,13 +63,12 @@ export function createPicture({ lazy, onBroken, onShown }) {
 
 const ECHO = { width: 48, height: 32 };
 
-/** A blurred echo of a picture, for the room that the picture itself leaves in its box. */
+/** @type {CreateBackdrop} */
 export function createBackdrop() {
   const canvas = h("canvas", { class: "backdrop", "aria-hidden": "true", ...ECHO });
   const paint = canvas.getContext("2d");
   return {
     element: canvas,
-    /** @param {HTMLImageElement | null} image */
     show(image) {
       paint?.clearRect(0, 0, ECHO.width, ECHO.height);
       if (!paint || !image?.naturalWidth) return;
@@ -89,14 +79,14 @@ export function createBackdrop() {
   };
 }
 
-/** Takes pictures that are dropped anywhere on the page, or pasted. @type {(app: App, actions: Actions) => void} */
-export function enableIntake(app, actions) {
+/** @type {EnableIntake} */
+export function enableIntake(app) {
   const veil = h("div", { class: "drop-veil", "aria-hidden": "true", hidden: true }, h("p", { t: "drop.here" }));
   document.body.append(veil);
   /** How many elements deep the pointer is: one is entered before the last is left. */
   let depth = 0;
 
-  /** @type {(type: "dragenter" | "dragleave" | "dragover" | "drop", listener: (event: DragEvent, data: DataTransfer) => void) => void} */
+  /** @type {OnFiles} */
   const onFiles = (type, listener) =>
     addEventListener(type, (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
@@ -114,22 +104,22 @@ export function enableIntake(app, actions) {
     event.preventDefault();
     depth = 0;
     const onBoard = event.target instanceof Element && event.target.closest("#board");
-    if (data.files.length) actions.addPictures(onBoard ? undefined : app.selected()?.key, [...data.files]);
+    if (data.files.length) app.addPictures(onBoard ? undefined : app.selected()?.key, data.files);
     else showToast({ text: t("drop.nothing"), bad: true });
   });
   addEventListener("paste", (event) => {
     const data = event.clipboardData;
     if (!data?.files.length || (isTextField(event.target) && data.types.includes("text/plain"))) return;
     event.preventDefault();
-    actions.addPictures(app.selected()?.key, [...data.files]);
+    app.addPictures(app.selected()?.key, data.files);
   });
 }
 
-/** The browser's own choice of files. @param {(files: File[]) => void} chosen */
-export function createPicker(chosen) {
+/** @type {CreatePicker} */
+export function createPicker(app) {
   const input = h("input", { type: "file", accept: IMAGE_TYPES.join(), hidden: true, label: "picture.choose", testid: "file" });
   input.addEventListener("change", () => {
-    chosen([...(input.files ?? [])]);
+    if (input.files) app.addPictures(app.selected()?.key, input.files);
     // The same file again is a choice, too.
     input.value = "";
   });

@@ -1,15 +1,12 @@
 import { arrange, button, changes, h, icon, setAttribute, setText, show } from "./dom.js";
 import { language, t } from "./i18n.js";
-import { errorText, titleOf } from "./messages.js";
 import { createPicture } from "./pictures.js";
+import { errorText, titleOf } from "./texts.js";
 
-/**
- * The board: all workspaces, as cards.
- * @type {MountRail}
- */
-export function mountRail(root, app, actions, onBroken) {
+/** @type {MountRail} */
+export function mountRail(root, app, onBroken) {
   const count = h("span", { class: "count" });
-  const add = button({ class: "button small", testid: "add" }, actions.create, icon("plus"), h("span", { t: "board.add" }));
+  const add = button({ class: "button small", testid: "add" }, app.create, icon("plus"), h("span", { t: "board.add" }));
   const list = h("ol", { class: "cards", label: "board.list" });
   const skeleton = h("div", { class: "cards", "aria-hidden": "true" }, ...Array.from({ length: 6 }, skeletonCard));
   const notice = createNotice(app);
@@ -27,21 +24,21 @@ export function mountRail(root, app, actions, onBroken) {
     const key = keyAt(target);
     if (!key) return;
     const more = cards.get(key)?.more;
-    if (more?.contains(/** @type {Node} */ (target))) actions.openMenu(key, more);
+    if (more?.contains(/** @type {Node} */ (target))) app.act(({ openMenu }) => openMenu(app, key, more));
     else app.select(key);
   });
   list.addEventListener("keydown", (event) => {
     const key = keyAt(event.target);
     if (!key) return;
     const by = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[event.key];
-    if (event.altKey && by) actions.moveBy(key, by);
-    else if (event.key === "Delete" || event.key === "Backspace") actions.remove(key);
+    if (event.altKey && by) app.act(({ moveBy }) => moveBy(app, key, by));
+    else if (event.key === "Delete" || event.key === "Backspace") app.act(({ remove }) => remove(app, key));
     else return;
     event.preventDefault();
   });
-  enableDragging(scroller, list, actions.move);
+  enableDragging(scroller, list, (key, before) => app.act(({ move }) => move(app, key, before)));
 
-  /** @type {(workspaces: readonly Workspace[], selected: string | undefined) => void} */
+  /** @type {DrawCards} */
   function drawCards(workspaces, selected) {
     const stop = reachable(workspaces, selected);
     const focused = document.activeElement;
@@ -58,7 +55,7 @@ export function mountRail(root, app, actions, onBroken) {
     if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused)) focused.focus();
   }
 
-  /** @type {(key: string, element: HTMLElement) => void} */
+  /** @type {DropCard} */
   function dropCard(key, element) {
     if (element.contains(document.activeElement)) focusCard(element.nextElementSibling ?? element.previousElementSibling);
     cards.delete(key);
@@ -85,7 +82,7 @@ function skeletonCard() {
   return h("div", { class: "card skeleton" }, h("span", { class: "card-thumb" }), h("span", { class: "card-text" }, h("i"), h("i")));
 }
 
-/** What stands in the board's place: that it is empty, or that it can't be loaded. @type {(app: App) => Part<[BoardState]>} */
+/** @type {CreateNotice} */
 function createNotice(app) {
   const title = h("p", { class: "notice-title" });
   const text = h("p", { class: "notice-text" });
@@ -104,26 +101,21 @@ function createNotice(app) {
   };
 }
 
-/** @param {EventTarget | null} target */
-function keyAt(target) {
-  return /** @type {Element} */ (target).closest("li")?.dataset.key;
-}
+/** @type {CardAt} */
+const cardAt = (target) => /** @type {Element | null} */ (target)?.closest("li");
+/** @type {KeyAt} */
+const keyAt = (target) => cardAt(target)?.dataset.key;
 
-/** @param {Element | null} card */
+/** @type {FocusCard} */
 function focusCard(card) {
   /** @type {HTMLElement | null | undefined} */ (card?.querySelector(".card-main"))?.focus();
 }
 
-/**
- * One card of the board is reached by Tab, the others from it by the arrow keys: a board of 200 would be 400 stops else.
- * Returns what tells the key of that card: the focused one, or the selected.
- * @type {EnableRoving}
- */
+/** @type {EnableRoving} */
 function enableRoving(list, changed) {
   /** @type {string | undefined} */
   let at;
-  /** @param {string | undefined} key */
-  const go = (key) => {
+  const go = (/** @type {string | undefined} */ key) => {
     if (key === at) return;
     at = key;
     changed();
@@ -133,7 +125,7 @@ function enableRoving(list, changed) {
     if (!list.contains(/** @type {Node | null} */ (relatedTarget))) go(undefined);
   });
   list.addEventListener("keydown", (event) => {
-    const card = /** @type {Element} */ (event.target).closest("li");
+    const card = cardAt(event.target);
     if (!card || event.altKey || event.ctrlKey || event.metaKey) return;
     const { nextElementSibling: next, previousElementSibling: previous } = card;
     const to = { ArrowDown: next, ArrowRight: next, ArrowUp: previous, ArrowLeft: previous, Home: list.firstElementChild, End: list.lastElementChild }[event.key];
@@ -144,7 +136,7 @@ function enableRoving(list, changed) {
   return (workspaces, selected) => (workspaces.some(({ key }) => key === at) ? at : (selected ?? workspaces[0]?.key));
 }
 
-/** A workspace on the board. @type {CreateCard} */
+/** @type {CreateCard} */
 export function createCard(key, onBroken) {
   const picture = createPicture({ lazy: true, onBroken });
   const number = h("span", { class: "card-number" });
@@ -194,67 +186,20 @@ function statusOf({ video, requesting, image_url }, upload) {
   return video.status;
 }
 
-/** How far a mouse moves before it drags, and how long a finger stays before it does: less is a click, or scrolling. */
-const SLACK_PX = 6;
-const PRESS_MS = 320;
-
-/** Lets cards be dragged to another place, by mouse, pen or finger. @type {EnableDragging} */
-export function enableDragging(scroller, list, move) {
-  /** @type {import("./drag.js").Drag | null} */
-  let drag = null;
-  let stopWaiting = () => {};
-
-  const end = () => {
-    stopWaiting();
-    const dropped = drag?.end();
-    drag = null;
-    return dropped;
-  };
-  list.addEventListener("pointerdown", (event) => {
-    const card = /** @type {Element} */ (event.target).closest(".card-main")?.closest("li");
-    if (!card || event.button !== 0 || !event.isPrimary) return;
-    stopWaiting = awaitDrag(event, async (isWaiting) => {
-      const { Drag } = await import("./drag.js");
-      if (isWaiting() && card.isConnected) drag = new Drag(scroller, list, card, event);
-    });
+/** @type {EnableDragging} */
+function enableDragging(scroller, list, move) {
+  /** The press that may become a drag, for as long as it lasts: what drags is loaded at the first sign of somebody. @type {PointerEvent | null} */
+  let press = null;
+  list.addEventListener("pointerdown", async (down) => {
+    const card = cardAt(/** @type {Element} */ (down.target).closest(".card-main"));
+    if (!card || down.button !== 0 || !down.isPrimary) return;
+    press = down;
+    const { awaitDrag } = await import("./drag.js");
+    if (press === down) awaitDrag(down, { scroller, list, card, move });
   });
-  addEventListener("pointermove", (event) => drag?.moveTo(event.clientX, event.clientY));
-  addEventListener("pointerup", () => {
-    const dropped = end();
-    if (dropped) move(dropped.key, dropped.before);
-  });
-  addEventListener("pointercancel", end);
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape") end();
-  });
-  // Else a finger that drags would scroll the list, which ends the drag.
-  list.addEventListener("touchmove", (event) => drag && event.preventDefault(), { passive: false });
-  list.addEventListener("contextmenu", (event) => drag && event.preventDefault());
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (press = null));
+  // Else a finger that drags would scroll the list, which ends the drag; later than at the touch, browsers don't ask.
+  list.addEventListener("touchmove", (event) => isDragging() && event.preventDefault(), { passive: false });
 }
 
-/** Calls `begin` once this is clearly a drag. Returns what stops it. @type {AwaitDrag} */
-function awaitDrag(down, begin) {
-  const byFinger = down.pointerType === "touch";
-  let waiting = true;
-  const unlisten = () => {
-    removeEventListener("pointermove", onMove);
-    clearTimeout(timer);
-  };
-  const stop = () => {
-    waiting = false;
-    unlisten();
-  };
-  const go = () => {
-    unlisten();
-    begin(() => waiting);
-  };
-  /** @param {PointerEvent} event */
-  const onMove = (event) => {
-    if (Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < SLACK_PX) return;
-    if (byFinger) stop();
-    else go();
-  };
-  const timer = byFinger ? setTimeout(go, PRESS_MS) : 0;
-  addEventListener("pointermove", onMove);
-  return stop;
-}
+const isDragging = () => document.documentElement.classList.contains("dragging");

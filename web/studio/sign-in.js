@@ -1,22 +1,22 @@
 import { button, h, icon } from "./dom.js";
 import { keepToken } from "./remember.js";
+import "./late-style.js";
 
 /** @type {HTMLDialogElement | undefined} */
 let dialog;
 
-/** Shows the panel that asks for a token. @param {() => void} retry */
+/** @type {AskForToken} */
 export function askForToken(retry) {
   dialog ??= createDialog(retry);
   if (!dialog.isConnected) document.body.append(dialog);
   if (!dialog.open) dialog.showModal();
 }
 
-/** The connection is there: nothing to ask for any more. */
 export function stopAsking() {
   dialog?.close();
 }
 
-/** @param {() => void} retry */
+/** @type {CreateDialog} */
 function createDialog(retry) {
   const input = h("input", { class: "control", type: "password", id: "token", autocomplete: "off", spellcheck: "false", required: true, autofocus: true });
   const head = h("div", { class: "dialog-head" }, h("h2", { id: "sign-in-title", t: "sign-in.title" }), button({ class: "icon-button", label: "close" }, stopAsking, icon("close")));

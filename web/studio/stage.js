@@ -1,21 +1,19 @@
-import { arrange, button, changes, h, icon, setAttribute, setText, show } from "./dom.js";
+import { arrange, button, changes, h, icon, later, redraw, setAttribute, setText, show } from "./dom.js";
 import { language, t } from "./i18n.js";
 import { createBackdrop, createPicker, createPicture } from "./pictures.js";
-import { moment, titleOf } from "./messages.js";
-import { createEmptyPanel, createFailurePanel, createProgressPanel, createUploadPanel } from "./stage-panels.js";
+import { MEGABYTES, moment, titleOf } from "./texts.js";
 
-/**
- * The stage: the picture of the shown workspace, what is being made of it, and its videos.
- * @type {MountStage}
- */
-export function mountStage(root, app, actions, generation, onBroken) {
-  const picker = createPicker((files) => actions.addPictures(app.selected()?.key, files));
+/** @type {MountStage} */
+export function mountStage(root, app, onBroken) {
+  const picker = createPicker(app);
   const backdrop = createBackdrop();
   const picture = createPicture({ lazy: false, onBroken, onShown: backdrop.show });
   const player = createPlayer(() => app.board.refresh(), app.changed);
-  const panels = [createEmptyPanel(app, picker.open, actions.create), createUploadPanel(app, picker.open), createProgressPanel(generation), createFailurePanel(generation)];
-  const viewer = h("div", { class: "viewer" }, backdrop.element, picture.element, player.element, ...panels.map((panel) => panel.element));
-  const bar = createBar(app, actions, picker.open);
+  const empty = createEmptyPanel(app, picker.open);
+  const failure = createFailurePanel(app);
+  const viewer = h("div", { class: "viewer" }, backdrop.element, picture.element, player.element, empty.element, failure.element);
+  const progress = later(isProgressing, async () => (await import("./progress.js")).mountProgress(viewer, app, picker.open));
+  const bar = createBar(app, picker.open);
   const looking = createLooking();
   const takes = createTakes((take) => {
     looking.at(app.selected(), take);
@@ -40,11 +38,16 @@ export function mountStage(root, app, actions, generation, onBroken) {
     show(player.element, view.mode === "video");
     player.show(view.videoUrl, workspace?.image_url ?? null, !another && take === last.take);
     last = { key: workspace?.key, take };
-    for (const panel of panels) panel.update(workspace, view.mode, upload, player.broken());
+    empty.update(view.mode);
+    failure.update(workspace, view.mode, player.broken());
+    progress(workspace, view.mode, upload);
     bar.update(state, workspace, view, upload);
     takes.update(workspace, take);
   };
 }
+
+/** @type {IsProgressing} */
+const isProgressing = (_workspace, mode) => mode === "upload" || mode === "progress";
 
 /** @type {ViewOf} */
 function viewOf(workspace, upload, take, pictureBroken) {
@@ -64,18 +67,15 @@ function viewOf(workspace, upload, take, pictureBroken) {
   return { mode: mode(), pictureUrl, videoUrl, take };
 }
 
-/** What somebody wants to look at: the newest there is, until a take is chosen, and again when another one is made. */
+/** @type {CreateLooking} */
 function createLooking() {
   /** @type {Map<string, { take: string, video: string }>} */
   const chosen = new Map();
-  /** @param {Workspace} workspace */
-  const videoOf = ({ video }) => `${video.task_id} ${video.status}`;
+  const videoOf = (/** @type {Workspace} */ { video }) => `${video.task_id} ${video.status}`;
   return {
-    /** @type {(workspace: Workspace | undefined, take: string) => void} */
     at(workspace, take) {
       if (workspace) chosen.set(workspace.key, { take, video: videoOf(workspace) });
     },
-    /** @type {(workspace: Workspace) => string} */
     now(workspace) {
       const takes = takesOf(workspace);
       const choice = chosen.get(workspace.key);
@@ -85,18 +85,70 @@ function createLooking() {
   };
 }
 
-/**
- * The line above: which workspace it is, and what can be done with what is shown.
- * @type {CreateBar}
- */
-function createBar(app, actions, choose) {
+/** @type {{ [mode in Mode]?: "empty.none" | "empty.blank" | "empty.unloadable" | "empty.unreachable" }} */
+const emptyWords = { none: "empty.none", blank: "empty.blank", unloadable: "empty.unloadable", unreachable: "empty.unreachable" };
+
+/** @type {CreateEmptyPanel} */
+function createEmptyPanel(app, choose) {
+  const title = h("p", { class: "panel-title" });
+  const text = h("p", { class: "panel-text" });
+  const pick = button({ class: "button", testid: "choose" }, choose, icon("upload"), h("span", { t: "picture.choose" }));
+  const add = button({ class: "button primary" }, app.create, icon("plus"), h("span", { t: "board.first" }));
+  const retry = button({ class: "button primary", t: "retry.now" }, () => app.board.retry());
+  const emblem = icon("image");
+  const element = h("div", { class: "panel empty-panel" }, h("span", { class: "emblem" }, emblem), title, text, h("div", { class: "panel-actions" }, add, pick, retry));
+  return {
+    element,
+    update(mode) {
+      const word = emptyWords[mode];
+      show(element, word !== undefined);
+      if (!word) return;
+      setText(title, t(word));
+      setText(text, t(`${word}.more`, { megabytes: MEGABYTES }));
+      redraw(emblem, mode === "unreachable" ? "cloud" : "image");
+      show(add, mode === "none");
+      show(pick, mode !== "unreachable");
+      show(retry, mode === "unreachable");
+      pick.classList.toggle("primary", mode !== "none");
+    },
+  };
+}
+
+/** The backend's reason where a person stopped it. Its reasons are Chinese, and have no codes by which they could be said in English. */
+const CANCELLED = "已取消";
+
+/** @type {CreateFailurePanel} */
+function createFailurePanel(app) {
+  const title = h("p", { class: "panel-line strong" });
+  const text = h("p", { class: "panel-text" });
+  const retry = button({ class: "button small", t: "video.again", testid: "video-retry" }, () => app.act(({ generate }) => generate(app)));
+  const element = h("div", { class: "panel dock bad", testid: "failure" }, h("div", { class: "panel-row" }, icon("alert"), title), text, h("div", { class: "panel-actions" }, retry));
+  return {
+    element,
+    update(workspace, mode, playerBroken) {
+      const unplayable = mode === "video" && playerBroken;
+      show(element, mode === "failed" || unplayable);
+      const reason = unplayable ? null : workspace?.video.error;
+      const cancelled = reason === CANCELLED;
+      element.classList.toggle("bad", !cancelled);
+      setText(title, t(unplayable ? "video.unplayable" : cancelled ? "video.cancelled" : "video.failed"));
+      setText(text, reason || t(unplayable ? "video.unplayable.more" : "video.failed.unknown"));
+      setAttribute(text, "lang", reason ? "zh-CN" : null);
+      show(text, !cancelled);
+      show(retry, !unplayable);
+    },
+  };
+}
+
+/** @type {CreateBar} */
+function createBar(app, choose) {
   const number = h("span", { class: "stage-number", "aria-hidden": "true" });
   const title = h("h2", { class: "stage-title", lang: "" });
   const download = h("a", { class: "tool", target: "_blank", rel: "noopener", download: true, tip: "video.download" }, icon("download"), h("span", { t: "video.download" }));
   const replace = button({ class: "tool", tip: "picture.replace" }, choose, icon("swap"), h("span", { t: "picture.replace" }));
   const openMenu = () => {
     const workspace = app.selected();
-    if (workspace) actions.openMenu(workspace.key, more);
+    if (workspace) app.act((actions) => actions.openMenu(app, workspace.key, more));
   };
   const more = button({ class: "tool icon-only", label: "stage.more", "aria-haspopup": "menu", "aria-expanded": "false" }, openMenu, icon("more"));
   const element = h("div", { class: "stage-bar" }, number, title, h("div", { class: "stage-tools" }, download, replace, more));
@@ -115,8 +167,8 @@ function createBar(app, actions, choose) {
   };
 }
 
-/** What there is to look at in a workspace: the picture, and the videos, oldest first. @type {(workspace: Workspace) => Take[]} */
-export function takesOf({ video }) {
+/** @type {TakesOf} */
+function takesOf({ video }) {
   const takes = [{ id: "picture", url: null, number: 0, created_at: null, newest: false }, ...video.history.map(earlierTake)];
   if (video.status !== "completed" || !video.url) return takes;
   return [...takes, { id: video.task_id ?? "newest", url: video.url, number: takes.length, created_at: null, newest: true }];
@@ -127,8 +179,8 @@ function earlierTake({ task_id, url, created_at }, index) {
   return { id: task_id ?? created_at, url, number: index + 1, created_at, newest: false };
 }
 
-/** The strip below the stage, by which one looks at the picture and at each video. @type {CreateTakes} */
-export function createTakes(look) {
+/** @type {CreateTakes} */
+function createTakes(look) {
   const list = h("ul", { class: "takes-list" });
   const hint = h("p", { class: "takes-hint", t: "takes.none" });
   const element = h("section", { class: "takes", label: "takes", testid: "takes" }, list, hint);
@@ -167,16 +219,11 @@ function createTake(id, look) {
   };
 }
 
-/**
- * The player. A video stays in it for as long as its address does. Addresses run out: after an error the board is loaded again, once for
- * each address, and the video goes on where it was.
- * @type {CreatePlayer}
- */
-export function createPlayer(refresh, failed) {
+/** @type {CreatePlayer} */
+function createPlayer(refresh, failed) {
   const video = h("video", { controls: true, playsinline: true, preload: "metadata", label: "video.label", testid: "player" });
   /** @type {string | null} */
   let url = null;
-  /** @type {Set<string>} */
   const tried = new Set();
   let resumeAt = 0;
   let broken = false;
@@ -199,12 +246,11 @@ export function createPlayer(refresh, failed) {
     resumeAt = 0;
   });
 
-  /** @param {string | null} address */
-  function load(address) {
+  const load = (/** @type {string | null} */ address) => {
     broken = false;
     setAttribute(video, "src", address);
     video.load();
-  }
+  };
 
   return {
     element: video,

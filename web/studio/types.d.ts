@@ -9,6 +9,23 @@ declare global {
   type Exchange = library.Exchange;
   type FieldState = library.FieldState;
 
+  /**
+   * What a team says in config.js:
+   *
+   * - `api`, `socket`: the stack's outputs `RestUrl` and `WebSocketUrl`. Empty: the page's own origin.
+   * - `conflicts`: what happens when two devices change the same field at once. "overwrite": the last one wins. "ask": the person decides.
+   * - `getToken`: where the server asks for a token. It is called before each connection and request, so it should remember the token;
+   *   with `renew` the last one was refused or is about to end. Left out, the page asks for a token itself and keeps it until the tab
+   *   is closed. With a sign-in of your own:
+   *
+   *       getToken: async ({ renew }) => (await session.accessToken({ fresh: renew })) ?? null,
+   *
+   * - `account`: whose unsent edits are kept in this browser; by default the token's `sub`.
+   *
+   * Addresses other than https:, wss: and this machine's must be added to the Content-Security-Policy in index.html.
+   */
+  type Config = library.Options;
+
   /** Both dictionaries have the words of the Chinese one; the English one has names of choices beside them. */
   type Dictionary = typeof import("./zh.js").default;
   type Word = keyof Dictionary;
@@ -16,7 +33,7 @@ declare global {
   type Theme = "auto" | "light" | "dark";
   type IconName = keyof typeof import("./dom.js").outlines;
 
-  type ChoiceField = keyof typeof import("./fields.js").vocabulary;
+  type ChoiceField = keyof typeof import("./inspector.js").vocabulary;
   type FieldName = ChoiceField | "motion_prompt";
 
   /** A part of the page. `update` shows what is given; it changes only what differs from what is shown already. */
@@ -25,36 +42,38 @@ declare global {
     update(...now: Now): void;
   }
 
-  /** What the parts of the page share. */
+  type Actions = typeof import("./actions.js");
+
+  /** What the parts of the page share, and what a person can do from anywhere on it. */
   interface App {
     readonly board: Board;
     /** Pictures on their way, by the workspace's key. */
     readonly uploads: Map<string, Upload>;
+    /** Why the last request for a video was refused, by the workspace's key. */
+    readonly refusals: Map<string, unknown>;
     /** Shows a workspace. */
     select(key: string | null): void;
     /** The workspace that is shown. */
     selected(): Workspace | undefined;
     /** Something of the page's own changed: draw again. */
     changed(): void;
-  }
-
-  /** What can be done with workspaces, from wherever on the page. */
-  interface Actions {
     /** Makes a workspace, shows it, and returns its key. */
     create(): string;
-    /** Deletes; for five seconds that can be undone. */
-    remove(key: string): void;
-    move(key: string, before: string | null): void;
-    moveBy(key: string, by: number): void;
-    /** Opens the workspace's menu at a button. */
-    openMenu(key: string, button: HTMLElement): void;
+    /** Does one of the actions, which are loaded at the first sign of a person. */
+    act(run: (actions: Actions) => void): void;
     /** Puts pictures into the workspace, and further ones into new workspaces; without `key` all of them. */
-    addPictures(key: string | undefined, files: readonly File[]): void;
+    addPictures(key: string | undefined, files: FileList): void;
+    /** Puts the focus on a workspace's card. */
+    focusCard(key: string): void;
   }
+
+  /** False and null remove an attribute, true leaves it empty. */
+  type Attribute = string | number | boolean | null;
 
   interface MenuItem {
     word: Word;
-    icon: IconName;
+    /** An outline. */
+    icon: string;
     run: () => void;
     disabled?: boolean;
     danger?: boolean;
@@ -64,7 +83,7 @@ declare global {
 
   /**
    * What `h` takes beside attributes: fixed texts by their names in the dictionary (`t` the content, `label` the accessible name, `tip`
-   * the title, `hint` the placeholder), listeners, and the name by which tests find the element.
+   * the title, `hint` the placeholder), and the name by which tests find the element.
    */
   interface Props {
     t?: Word;
@@ -72,8 +91,7 @@ declare global {
     tip?: Word;
     hint?: Word;
     testid?: string;
-    on?: { [event: string]: () => void };
-    [attribute: string]: unknown;
+    [attribute: string]: Attribute | undefined;
   }
 
   interface Toast {
@@ -144,18 +162,8 @@ declare global {
     videoUrl: string | null;
     take: string;
   }
-  /** What lies over the stage in some of its modes. */
-  type Panel = Part<[workspace: Workspace | undefined, mode: Mode, upload: Upload | undefined, playerBroken: boolean]>;
-
-  /** Asking for videos of the shown workspace, and stopping them. */
-  interface Generation {
-    /** Why the last request was refused. */
-    error(key: string): unknown;
-    start(): void;
-    cancel(): void;
-    /** Notes when generations begin, and says aloud when they end. */
-    follow(workspaces: readonly Workspace[]): void;
-  }
+  /** What the panels over the stage are told that show how far something is. */
+  type Progress = [workspace: Workspace | undefined, mode: Mode, upload: Upload | undefined];
 
   interface Typing {
     /** Shows others' changes again. */
@@ -164,6 +172,11 @@ declare global {
     leave(): void;
     /** Shows a text, unless an input method is composing in the field; a text that is there already is left alone, and with it the caret. */
     write(text: string): void;
+  }
+
+  interface Field extends Part<[Workspace]> {
+    readonly typing: Typing;
+    edit(text: string): void;
   }
 
   /** The list below a combobox. */
@@ -201,50 +214,4 @@ declare global {
     kind: "same" | "gone" | "new";
     text: string;
   }
-
-  // Functions, by the modules in which they are.
-
-  type MountHeader = (root: HTMLElement, app: App, signIn: () => void) => (state: BoardState) => void;
-  type CreateConnection = (app: App, signIn: () => void) => Part<[BoardState]>;
-
-  type MountRail = (root: HTMLElement, app: App, actions: Actions, onBroken: (url: string) => void) => { update(state: BoardState, selected: Workspace | undefined): void, focus(key: string): void };
-  type EnableRoving = (list: HTMLElement, changed: () => void) => (workspaces: readonly Workspace[], selected: string | undefined) => string | undefined;
-  type CreateCard = (key: string, onBroken: (url: string) => void) => Card;
-  type StatusOf = (workspace: Workspace, upload: Upload | undefined) => "upload-failed" | "uploading" | "ready" | "empty" | Exclude<Workspace["video"]["status"], "pending">;
-  type EnableDragging = (scroller: HTMLElement, list: HTMLElement, move: (key: string, before: string | null) => void) => void;
-  type AwaitDrag = (down: PointerEvent, begin: (isWaiting: () => boolean) => void) => () => void;
-
-  type MountStage = (root: HTMLElement, app: App, actions: Actions, generation: Generation, onBroken: (url: string) => void) => (state: BoardState, workspace: Workspace | undefined) => void;
-  type ViewOf = (workspace: Workspace, upload: Upload | undefined, take: string, pictureBroken: boolean) => StageView;
-  type CreateBar = (app: App, actions: Actions, choose: () => void) => Part<[state: BoardState, workspace: Workspace | undefined, view: StageView, upload: Upload | undefined]>;
-  type EarlierTake = (take: Workspace["video"]["history"][number], index: number) => Take;
-  type CreateTakes = (look: (id: string) => void) => Part<[workspace: Workspace | undefined, shown: string]>;
-  type CreateTake = (id: string, look: (id: string) => void) => Part<[take: Take, shown: boolean]>;
-  type CreatePlayer = (refresh: () => Promise<void>, failed: () => void) => Player;
-
-  type CreateEmptyPanel = (app: App, choose: () => void, create: () => void) => Panel;
-
-  type MountInspector = (root: HTMLElement, app: App, generation: Generation) => (state: BoardState, workspace: Workspace | undefined) => void;
-  type CreateOrder = (app: App, generation: Generation) => Part<[workspace: Workspace | undefined, loaded: boolean]>;
-
-  type FollowTyping = (input: HTMLInputElement | HTMLTextAreaElement, commit: (text: string) => void, hold: () => () => void) => Typing;
-  type CreateField = (app: App, name: FieldName, input: HTMLElement, box: HTMLElement) => Part<[Workspace]>;
-  type CreateMark = (app: App, name: FieldName) => Part<[key: string, state: FieldState | undefined]> & { reason: HTMLElement };
-  type CreateConflict = (app: App, name: FieldName) => Part<[FieldState | undefined]>;
-
-  type CreateChoice = (app: App, name: ChoiceField) => Part<[Workspace]>;
-  type CreateChoiceList = (name: ChoiceField, input: HTMLInputElement, choose: (value: string) => void) => ChoiceList;
-
-  type CreateActions = (app: App, focusCard: (key: string) => void) => Actions;
-  type Obstacle = (app: App, workspace: Workspace | undefined) => Word | null;
-  type NoteBegin = (id: string, task: string | null, updatedAt: string) => void;
-
-  type ChoiceOf = (text: string, choices: readonly string[]) => string;
-  type Expire = (element: HTMLElement, ms: number, patient: boolean) => void;
-
-  type MakeButton = (props: Props, run?: (() => void) | null, ...children: (Node | string)[]) => HTMLButtonElement;
-  type SetAttribute = (element: Element, name: string, value: string | number | boolean | null) => void;
-  type Arrange = (parent: Element, wanted: readonly Element[]) => void;
-
-  type Translate = (word: Word, values?: { [name: string]: string | number }) => string;
 }

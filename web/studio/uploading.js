@@ -1,14 +1,17 @@
+import { MotionboardError } from "../motionboard.js";
 import { t } from "./i18n.js";
-import { announce, isAborted } from "./messages.js";
+import { announce } from "./messages.js";
 
-/** Sends a picture into a workspace; it takes the place of one that is on its way. @type {(app: App, key: string, file: Blob) => Promise<void>} */
+/** @type {IsAborted} */
+export const isAborted = (error) => error instanceof MotionboardError && error.code === "ABORTED";
+
+/** @type {SendPicture} */
 export async function sendPicture(app, key, file) {
   drop(app, key);
   const controller = new AbortController();
   /** @type {Upload} */
   const upload = { file, preview: URL.createObjectURL(file), phase: "sending", fraction: 0, error: null, controller };
-  /** @param {Partial<Upload>} change */
-  const set = (change) => {
+  const set = (/** @type {Partial<Upload>} */ change) => {
     if (controller.signal.aborted) return;
     app.uploads.set(key, { ...upload, ...change });
     app.changed();
@@ -29,19 +32,19 @@ export async function sendPicture(app, key, file) {
   }
 }
 
-/** Sends the same file again. @type {(app: App, key: string) => void} */
+/** @type {Act} */
 export function retryUpload(app, key) {
   const upload = app.uploads.get(key);
   if (upload) void sendPicture(app, key, upload.file);
 }
 
-/** Stops an upload, or forgets one that failed. @type {(app: App, key: string) => void} */
+/** @type {Act} */
 export function cancelUpload(app, key) {
   drop(app, key);
   app.changed();
 }
 
-/** @type {(app: App, key: string) => void} */
+/** @type {Act} */
 function drop({ uploads }, key) {
   const upload = uploads.get(key);
   if (!upload) return;
