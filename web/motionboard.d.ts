@@ -5,7 +5,7 @@
  *
  *     const board = new Motionboard({ api: "https://….execute-api.us-east-1.amazonaws.com", socket: "wss://…/prod" });
  *     board.subscribe(() => render(board.state));
- *     board.open();
+ *     await board.open();
  *     board.edit(id, { "form_data.motion_prompt": "人物转身" }); // shown at once, sent after 300 ms, repeated until stored
  *
  * What is shown is always the newest thing that the person did; what the server says is put below it. An edit is kept in IndexedDB
@@ -16,7 +16,7 @@
 export type FormLeaf = string | number | boolean | null | Array<string | number | boolean | null>;
 export type FormValue = FormLeaf | { [name: string]: FormValue };
 
-/** New values by dotted path: `form_data.<name>` (up to four names), `image_path`, `image_url`. */
+/** New values by dotted path: `form_data.<name>` (up to four names), `image_path`, `image_url` (as the server writes it: `/api/` + `image_path`). */
 export type Updates = { [path: string]: FormValue };
 
 export type VideoStatus = "pending" | "generating" | "completed" | "failed";
@@ -170,7 +170,7 @@ export interface Options {
 export interface Events {
   /** A workspace is gone (deleted by another tab or device), and with it these edits that were not stored yet. */
   lost: { workspace: Workspace; updates: { [path: string]: FormLeaf } };
-  /** Something failed that no caller waits for. */
+  /** Something failed that no caller waits for. With `details.kept` false this browser can't keep edits: they are gone with the page. */
   error: MotionboardError;
 }
 
@@ -186,10 +186,13 @@ export declare class Motionboard {
   /** Calls `listener` at each event. Returns what ends it. */
   on<E extends keyof Events>(event: E, listener: (detail: Events[E]) => void): () => void;
 
-  /** Reads what was not sent last time, connects, and loads the list. Resolves when all three were tried once. */
+  /**
+   * Reads what was not sent last time, connects, and loads the list. Resolves when the list was tried once; nothing may be done before.
+   * What is done before anybody is signed in is kept only for as long as the page lives.
+   */
   open(): Promise<void>;
 
-  /** Sends what is not sent yet, and ends. What was not acknowledged is sent by the next one. */
+  /** Sends what is not sent yet, and ends. What was not acknowledged, and deletions that could still be undone, are sent by the next one. */
   close(): void;
 
   /** Tries again now: the connection, the list, and all edits that failed (of one workspace, if it is named). */
@@ -227,7 +230,7 @@ export declare class Motionboard {
 
   /**
    * Sends a picture, and puts it into the workspace. Refused before anything is sent: what is no JPEG, PNG or WebP by its content
-   * (`UNSUPPORTED_FILE_TYPE`), and what is empty or over 10 MiB (`FILE_TOO_LARGE`). Up to 4 MB go through the API, the rest straight to the store.
+   * (`UNSUPPORTED_FILE_TYPE`; so is what is empty), and what is over 10 MiB (`FILE_TOO_LARGE`). Up to 4 MB go through the API, the rest straight to the store.
    * A second upload into the same workspace aborts the first.
    */
   upload(
@@ -239,7 +242,7 @@ export declare class Motionboard {
   /** Asks for a video of the workspace as it is shown. Repeated safely where the network fails: it is paid once. */
   generate(workspace: string): Promise<void>;
 
-  /** Stops the video that is being made. */
+  /** Stops the video that is being made now. Never repeated over another connection: it might stop a later one. */
   cancel(workspace: string): Promise<void>;
 
   /** Asks the assistant; the exchange is in `ai_collaboration` then, too. Not repeated by itself. */

@@ -4,28 +4,32 @@ import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
 import { isTemporary, makeOutbox, temporaryId } from "./outbox.js";
 import { leaves, makeReplica } from "./replica.js";
-import { makeScreen, places } from "./screen.js";
+import { makeScreen, places, tell } from "./screen.js";
 import { MotionboardError, claims, makeConnection, makeLoader, makeRest } from "./wire.js";
 
-/** The push of a video's end may be lost. */
+/** The push of a video's end may be lost, and a server that did not answer may be back. */
 const WATCH = 120_000;
-/** A push may be later than what it belongs to. */
 const PUSH_DELAY = 2_000;
 /** Reorders bear no `updated_at`: which was the last one only the list says. */
 const REORDER_DELAY = 1_000;
+/** Browsers have databases that never open. */
+const STORE_LIMIT = 3_000;
 /** A frame of 32 KiB takes some 900 places. */
 const PLACES = 600;
 /** Who has heard nothing for so long, when a frame is given up, has no connection. */
 const DEAD = 15_000;
 
-/** The board; `motionboard.d.ts` describes it, `types.d.ts` its parts. @param {Options} options @param {Platform} platform @returns {Board} */
+/** See `motionboard.d.ts`; for the parts `types.d.ts`. @param {Options} options @param {Platform} platform @returns {Board} */
 export function makeBoard(options, platform) {
   const { conflicts, account, getToken } = options;
   /** @type {{ identity: Identity, keeper: Keeper, outbox: Outbox, drafts: Drafts } | undefined} */
   let opened;
-  /** Whose board it is; undefined for as long as that isn't known. @type {string | undefined} */
-  let owner;
-  /** Of openings and closings: who waited meanwhile sees it. */
+  /** Whose tokens are taken; undefined until there was one. @type {string | undefined} */
+  let subject;
+  /** Nobody is signed in yet: whose edits they are is not known. */
+  let isAnonymous = false;
+  let isActive = false;
+  /** Who waited while the board was closed sees it. */
   let life = 0;
   /** @type {Promise<void> | undefined} */
   let closing;
@@ -38,14 +42,19 @@ export function makeBoard(options, platform) {
   /** @type {Map<string, AbortController>} */
   const uploads = new Map();
 
-  /** A token of the account whose board this is. @param {boolean} renew */
+  /** @param {boolean} renew */
   const token = async (renew) => {
     const given = await (async () => getToken?.({ renew }) ?? null)().catch((error) => {
       throw error instanceof MotionboardError ? error : new MotionboardError("NETWORK", `no token: ${error}`);
     });
-    if (given && account === undefined && owner !== undefined && (claims(given).sub ?? "") !== owner) {
-      throw new MotionboardError("UNAUTHORIZED", "somebody else has signed in: that takes another Motionboard");
+    if (!given) return null;
+    const { sub = "" } = claims(given);
+    if (isAnonymous) {
+      isAnonymous = false;
+      queueMicrotask(reopen);
+      throw new MotionboardError("NETWORK", "somebody has signed in");
     }
+    if (sub !== (subject ??= sub)) throw new MotionboardError("UNAUTHORIZED", "somebody else has signed in: that takes another Motionboard");
     return given;
   };
 
@@ -59,6 +68,10 @@ export function makeBoard(options, platform) {
     },
     message: (message) => hear(message),
     lost: () => edits().outbox.disconnected(),
+    replaced() {
+      edits().outbox.retryFailed();
+      void loader.load();
+    },
     // If it was the token, the list says so.
     refused: () => void (getToken && loader.load()),
     change: () => screen.changed(),
@@ -88,11 +101,22 @@ export function makeBoard(options, platform) {
     return opened;
   };
 
-  const emit = (/** @type {string} */ event, /** @type {unknown} */ detail) => {
-    for (const listener of [...listeners]) listener(event, detail);
+  /** Begins anew, with what was done in this life of the page: it was the same person. */
+  const reopen = () => {
+    const { outbox, drafts } = edits();
+    const done = { frames: outbox.entries().map(({ frame }) => frame), drafts: drafts.all() };
+    self.close();
+    void self.open().then(() => {
+      edits().outbox.restore(done.frames.filter(({ request_id }) => !edits().outbox.find(request_id)));
+      for (const draft of done.drafts) edits().drafts.putBack(draft);
+      edits().drafts.sealAll();
+      screen.changed();
+    });
   };
 
-  // What the server says.
+  const emit = (/** @type {string} */ event, /** @type {unknown} */ detail) => {
+    for (const listener of [...listeners]) tell(() => listener(event, detail));
+  };
 
   const hear = (/** @type {Message} */ message) => {
     const { type, data, request_id } = message;
@@ -135,7 +159,7 @@ export function makeBoard(options, platform) {
     if (outcome === "conflict" || outcome === "outdated") void loader.load();
   };
 
-  /** What others did, and videos. @param {Message} message */
+  /** @param {Message} message */
   const told = (message) => {
     // What is not known has overtaken its creation.
     if (!replica.hear(message)) loader.loadLater(PUSH_DELAY);
@@ -166,13 +190,12 @@ export function makeBoard(options, platform) {
   };
 
   const look = () => {
+    if (connection.isOpen) edits().outbox.retryFailed();
     if (self.state.workspaces.some(({ video }) => video.status === "generating")) void loader.load();
     watch = platform.setTimeout(look, WATCH);
   };
 
-  // Requests.
-
-  /** What a request is about: the workspace as the person sees it, once the server has it. @param {string} workspace */
+  /** As the person sees it, once the server has it. @param {string} workspace */
   const asking = async (workspace) => {
     const { outbox, drafts } = edits();
     const creation = outbox.entries().find(({ frame }) => temporaryId(frame.request_id) === workspace);
@@ -195,25 +218,29 @@ export function makeBoard(options, platform) {
   const self = {
     async open() {
       const mine = ++life;
-      owner = undefined;
+      subject = undefined;
+      isAnonymous = false;
       await closing;
-      const given = await token(false).catch(() => null);
-      const known = account ?? (given ? claims(given).sub ?? "" : getToken ? undefined : "");
+      await token(false).catch(() => null);
+      const known = account ?? subject ?? (getToken ? undefined : "");
       const scope = [rest.resolve("/"), known ?? ""].map(encodeURIComponent).join(" ");
       const identity = makeIdentity(platform, scope);
       await identity.claim();
       if (mine !== life) return identity.release();
-      owner = known;
-      const fail = (/** @type {string} */ message) => emit("error", new MotionboardError("GATEWAY_ERROR", message));
-      const keeper = makeKeeper(platform.store, scope, () => fail("edits can't be kept in this browser"));
+      isAnonymous = known === undefined;
+      const fail = (/** @type {string} */ message) => emit("error", new MotionboardError("GATEWAY_ERROR", message, { details: { kept: false } }));
+      const store = isAnonymous ? { all: async () => [], write: async () => {} } : platform.store;
+      const keeper = makeKeeper(store, scope, () => fail("edits can't be kept in this browser"));
       const outbox = makeOutbox(platform, identity, keeper, connection.send, { failed: gaveUp, change: screen.changed });
       const drafts = makeDrafts(platform, {
         identity, keeper, outbox, replica, asks: conflicts === "ask", isOpen: () => connection.isOpen, onChange: screen.changed,
       });
       opened = { identity, keeper, outbox, drafts };
       screen.show(outbox, drafts);
-      await drafts.restore().catch(() => fail("edits of before can't be read"));
+      const restored = drafts.restore().catch(() => fail("edits of before can't be read"));
+      await Promise.race([restored, new Promise((resolve) => void platform.setTimeout(() => resolve(null), STORE_LIMIT))]);
       if (mine !== life) return;
+      isActive = true;
       ends = [
         platform.on("hidden", () => {
           identity.leave(true);
@@ -237,6 +264,7 @@ export function makeBoard(options, platform) {
 
     close() {
       life += 1;
+      isActive = false;
       if (!opened) return;
       const { identity, keeper, outbox, drafts } = opened;
       drafts.flush();
@@ -247,12 +275,9 @@ export function makeBoard(options, platform) {
     },
 
     retry(workspace) {
-      if (!opened) return;
-      if (connection.state === "unauthorized" && !screen.isLoaded) {
-        // Nobody was signed in yet: whose edits are kept is known only now.
-        self.close();
-        return void self.open();
-      }
+      if (!opened || !isActive) return;
+      // Who is signed in now may be somebody else than who was refused.
+      if (connection.state === "unauthorized" && !screen.isLoaded) return reopen();
       const { outbox } = opened;
       for (const entry of outbox.entries()) {
         const { state, frame: { data, request_id } } = entry;
@@ -264,7 +289,10 @@ export function makeBoard(options, platform) {
       screen.changed();
     },
 
-    refresh: loader.load,
+    refresh() {
+      screen.renew();
+      return isActive ? loader.load() : Promise.resolve();
+    },
 
     get state() {
       return screen.state;
@@ -311,7 +339,7 @@ export function makeBoard(options, platform) {
       const entry = outbox.add("workspace.delete", { workspace_id: screen.idOf(workspace) }, {}, delay);
       screen.changed();
       return () => {
-        const isInTime = entry.sends === 0 && outbox.find(entry.frame.request_id) === entry;
+        const isInTime = entry.sends === 0 && outbox === opened?.outbox && outbox.find(entry.frame.request_id) === entry;
         if (isInTime) outbox.drop(entry);
         screen.changed();
         return isInTime;
@@ -371,6 +399,7 @@ export function makeBoard(options, platform) {
     async cancel(workspace) {
       const { id } = await asking(workspace);
       const { outbox } = edits();
+      if (!connection.isOpen) throw new MotionboardError("NETWORK", "there is no connection");
       const settled = outbox.settled(outbox.add("video.cancel", { workspace_id: id }));
       screen.changed();
       await settled;

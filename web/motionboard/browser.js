@@ -5,10 +5,11 @@
 
 const DATABASE = "motionboard";
 const EDITS = "edits";
-/** The tab's own text. */
+/** Without progress, or an answer. */
+const STALL = 40_000;
 const TAB = "motionboard";
 
-/** The real platform. @returns {Platform} */
+/** @returns {Platform} */
 export function browser() {
   return {
     now: () => Date.now(),
@@ -37,7 +38,7 @@ function id() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What a browser may forbid by its settings. @template T @param {() => T} action @returns {T | undefined} */
+/** Browsers may forbid it. @template T @param {() => T} action @returns {T | undefined} */
 function attempt(action) {
   try {
     return action();
@@ -71,24 +72,35 @@ function upload({ method, url, headers, body, onProgress, signal }) {
     const request = new XMLHttpRequest();
     request.open(method, url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0);
+    /** @type {ReturnType<typeof setTimeout>} */
+    let stalled;
+    const goesOn = () => {
+      clearTimeout(stalled);
+      stalled = setTimeout(() => request.abort(), STALL);
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      goesOn();
+      onProgress(total ? loaded / total : 0);
+    };
+    request.onloadend = () => clearTimeout(stalled);
     request.onload = () => resolve({ status: request.status, retryAfter: retryAfter(request), text: request.responseText });
-    request.onerror = request.onabort = request.ontimeout = () => reject(new Error("no answer"));
+    request.onerror = request.onabort = () => reject(new Error("no answer"));
     signal.addEventListener("abort", () => request.abort());
+    goesOn();
     request.send(body);
   });
 }
 
-/** What lets go of a lock. @type {Map<string, () => void>} */
+/** @type {Map<string, () => void>} */
 const locks = new Map();
 
-/** Where the server doesn't show that header to pages, asking for it by name is an error in the console. @param {XMLHttpRequest} request */
+/** To ask for a header by name that isn't shown to pages is an error in the console. @param {XMLHttpRequest} request */
 const retryAfter = (request) => /^retry-after: *(.*)$/im.exec(request.getAllResponseHeaders())?.[1] ?? null;
 
 /** @type {Platform["lock"]} */
 function lock(name, wait) {
-  // Without locks two tabs may have one client id, which costs order between them, and nothing else.
-  if (!navigator.locks) return Promise.resolve(true);
+  // Without locks, as on pages that came by plain HTTP, two tabs may have one client id, and what a tab leaves waits for its own reload.
+  if (!navigator.locks) return Promise.resolve(attempt(() => sessionStorage.getItem(TAB))?.includes(name.split(" ")[1] ?? "") ?? true);
   return new Promise((resolve) => {
     const held = (/** @type {Lock | null} */ taken) => {
       resolve(taken !== null);
@@ -112,21 +124,28 @@ function on(event, callback) {
   return () => controller.abort();
 }
 
-/** IndexedDB. @returns {Store} */
+/** @returns {Store} */
 function store() {
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
-  const database = () => opened ??= open().catch((error) => {
-    opened = null;
+  const forget = () => void (opened = null);
+  const database = () => opened ??= open(forget).catch((error) => {
+    forget();
     throw error;
   });
+  /** Browsers close databases behind one's back. @template T @param {() => Promise<T>} action */
+  const twice = (action) => action().catch((error) => {
+    if (error.name !== "InvalidStateError") throw error;
+    forget();
+    return action();
+  });
   return {
-    async all() {
+    all: () => twice(async () => {
       const edits = (await database()).transaction(EDITS).objectStore(EDITS);
       const [keys, values] = await Promise.all([done(edits.getAllKeys()), done(edits.getAll())]);
-      return keys.map((key, index) => [String(key), values[index]]);
-    },
-    async write(changes) {
+      return keys.map((key, index) => /** @type {[string, unknown]} */ ([String(key), values[index]]));
+    }),
+    write: (changes) => twice(async () => {
       const transaction = (await database()).transaction(EDITS, "readwrite");
       const edits = transaction.objectStore(EDITS);
       for (const [key, value] of changes) value === undefined ? edits.delete(key) : edits.put(value, key);
@@ -136,17 +155,21 @@ function store() {
         transaction.oncomplete = resolve;
         transaction.onabort = transaction.onerror = () => reject(transaction.error);
       });
-    },
+    }),
   };
 }
 
-/** @returns {Promise<IDBDatabase>} */
-async function open() {
+/** @param {() => void} onClose @returns {Promise<IDBDatabase>} */
+async function open(onClose) {
   const request = indexedDB.open(DATABASE, 1);
   request.onupgradeneeded = () => void request.result.createObjectStore(EDITS);
   const database = await done(request);
   // Another tab has a newer version of this library: it must not wait for us.
-  database.onversionchange = () => database.close();
+  database.onversionchange = () => {
+    database.close();
+    onClose();
+  };
+  database.onclose = onClose;
   return database;
 }
 

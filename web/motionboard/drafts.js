@@ -12,6 +12,9 @@ const encoder = new TextEncoder();
 /** @param {Leaves} updates */
 export const bytesOf = (updates) => encoder.encode(JSON.stringify(updates)).length;
 
+/** Signatures of addresses change. @param {FormLeaf | undefined} value */
+const bare = (value) => (typeof value === "string" && value.startsWith("/api/uploads/") ? value.split("?")[0] : value);
+
 /** @type {MakeDrafts} */
 export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen, asks, onChange }) {
   /** @type {Map<string, Draft>} */
@@ -47,13 +50,13 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
   const updatesOf = (/** @type {string} */ workspace) =>
     outbox.entries().filter(({ frame }) => frame.data.workspace_id === workspace && frame.data.updates);
 
-  /** What a path holds once everything that was sent has arrived. @param {string} workspace @param {string} path @returns {FormLeaf} */
+  /** What a path will hold. @param {string} workspace @param {string} path @returns {FormLeaf} */
   const underWay = (workspace, path) => {
     const sent = updatesOf(workspace).map(({ frame }) => frame.data.updates ?? {}).filter((updates) => path in updates).at(-1);
     return sent?.[path] ?? read(sent ? undefined : replica.document(workspace) ?? empty("", 0, ""), path);
   };
 
-  /** Takes back what was refused, and is now typed anew. @param {string} workspace @param {Leaves} edits */
+  /** What was refused is typed anew. @param {string} workspace @param {Leaves} edits */
   const withdraw = (workspace, edits) => {
     for (const entry of updatesOf(workspace).filter(({ state }) => state === "refused")) {
       const { data } = entry.frame;
@@ -63,7 +66,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
     }
   };
 
-  /** What fits into one frame, and is not asked about. @param {Draft} draft @returns {Draft | null} */
+  /** @param {Draft} draft @returns {Draft | null} */
   const take = ({ workspace, updates, bases }) => {
     /** @type {Draft} */
     const taken = { workspace, updates: {}, bases: {} };
@@ -130,7 +133,7 @@ export function makeDrafts(platform, { identity, keeper, outbox, replica, isOpen
         const { updates, bases } = of(workspace);
         for (const path of Object.keys(updates)) {
           const theirs = read(document, path);
-          if (!isSame(theirs, bases[path]) && !isSame(theirs, updates[path])) conflicts.set(`${workspace} ${path}`, theirs);
+          if (!isSame(bare(theirs), bare(bases[path])) && !isSame(bare(theirs), bare(updates[path]))) conflicts.set(`${workspace} ${path}`, theirs);
         }
       }
       for (let taken; (taken = take(of(workspace)));) {

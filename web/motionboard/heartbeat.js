@@ -1,4 +1,4 @@
-// A worker that ticks: the timers of a hidden tab are slowed down to one a minute and less, those of its workers are not.
+// The timers of a hidden tab are slowed down, those of its workers are not.
 
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let timer;

@@ -1,11 +1,10 @@
-// What stays in the browser when the page goes: who this tab is, and what was not stored.
 /** @import { MakeIdentity, MakeKeeper } from "./types.js" */
 import { parse } from "./wire.js";
 
 /** The server refuses what is 5 minutes ahead (contract §6). */
 const TOO_FAR_AHEAD = 4 * 60_000;
 const TOLERANCE = 60_000;
-/** A page that was just reloaded waits for its former self to be gone. */
+/** A reloaded page waits for its former self. */
 const HANDOVER = 1_000;
 
 /** The lock that a tab holds for as long as it uses a client id. @param {string} client */
@@ -73,15 +72,26 @@ export function makeKeeper(store, scope, onError) {
   const changes = new Map();
   /** @type {Promise<void> | null} */
   let writing = null;
+  let isBroken = false;
+  /** Goes with the next batch. @param {Array<[string, unknown]>} batch */
+  const failed = (batch) => {
+    for (const [key, value] of batch) if (!changes.has(key)) changes.set(key, value);
+    if (!isBroken) onError();
+    isBroken = true;
+  };
   const write = async () => {
-    // One turn later, so that the changes of one moment are one transaction: an edit leaves a draft as it becomes a frame.
+    // The changes of one moment are one transaction: an edit leaves a draft as it becomes a frame.
     await null;
-    while (changes.size) {
-      const batch = [...changes];
-      changes.clear();
-      await store.write(batch).catch(onError);
+    try {
+      while (changes.size) {
+        const batch = [...changes];
+        changes.clear();
+        await store.write(batch).then(() => void (isBroken = false), () => failed(batch));
+        if (isBroken) break;
+      }
+    } finally {
+      writing = null;
     }
-    writing = null;
   };
   return {
     async all() {

@@ -8,14 +8,14 @@ const RESTAMPS = 2;
 /** The frame may be carried out all the same, or later: it is sent again. */
 const PASSING = ["DB_ERROR", "THIRD_PARTY_ERROR", "UNAUTHORIZED", "RATE_LIMITED"];
 
-/** What the server has not made yet is named after the frame that makes it. @param {string} requestId */
+/** @param {string} requestId */
 export const temporaryId = (requestId) => `new-${requestId}`;
 /** @param {string} id */
 export const isTemporary = (id) => id.startsWith("new-");
 
 export const PLACE = "order_index";
 
-/** Paths, or workspaces of a reorder. @param {Frame} frame */
+/** @param {Frame} frame */
 const partsOf = ({ data }) => Object.keys(data.updates ?? data.reorder_map ?? {});
 
 /** @param {Frame} a @param {Frame} b */
@@ -25,14 +25,16 @@ const isSameMatter = (a, b) => (a.data.reorder_map ? !!b.data.reorder_map : a.da
 export function makeOutbox(platform, identity, keeper, send, on) {
   /** @type {Map<string, Entry>} */
   const all = new Map();
-  /** What was done last, by workspace and path. @type {Map<string, number>} */
+  /** By workspace and path. @type {Map<string, number>} */
   const newest = new Map();
   let order = 0;
   // Times are waited for, not compared: the clock may be put back meanwhile.
   let isPaused = false;
+  let isStopped = false;
 
   const keep = (/** @type {Entry} */ { frame }) => {
-    keeper.put(`frame|${frame.request_id}`, frame);
+    // An old cancel would end a later video.
+    if (frame.type !== "video.cancel") keeper.put(`frame|${frame.request_id}`, frame);
     const { order, data: { workspace_id, updates = {}, reorder_map = {} } } = frame;
     const written = Object.keys(updates).map((path) => `${workspace_id} ${path}`);
     const placed = Object.keys(reorder_map).map((id) => `${id} ${PLACE}`);
@@ -66,7 +68,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
   };
 
   const transmit = (/** @type {Entry} */ entry) => {
-    if (entry.isHeld) return;
+    if (entry.isHeld || isStopped) return;
     platform.clearTimeout(entry.timer);
     const { type, data, timestamp, request_id, client_id } = entry.frame;
     if (isPaused || [data.workspace_id ?? "", ...Object.keys(data.reorder_map ?? {})].some(isTemporary) || isBehind(entry)) return;
@@ -84,6 +86,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     entry.state = state;
     entry.error = error;
     for (const settle of entry.waiters.splice(0)) settle(error);
+    if (entry.frame.type === "video.cancel") self.drop(entry);
     transmitWaiting();
     on.failed(entry);
   };
@@ -115,7 +118,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     places: Object.entries(entry.frame.data.reorder_map ?? {}).filter(([id]) => self.isNewest(entry, PLACE, id)),
   });
 
-  /** The parts keep the time. @param {Entry} entry @param {Frame["data"][]} parts */
+  /** @param {Entry} entry @param {Frame["data"][]} parts */
   const divide = (entry, parts) => {
     for (const data of parts) enter({ ...entry.frame, request_id: platform.id(), data });
     self.drop(entry);
@@ -155,6 +158,9 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     transmitAll() {
       for (const entry of self.entries()) if (entry.state !== "refused") self.again(entry);
     },
+    retryFailed() {
+      for (const entry of self.entries()) if (entry.state === "failed") self.again(entry);
+    },
     again(entry) {
       entry.sends = 0;
       entry.state = "waiting";
@@ -165,6 +171,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
         if (entry.state !== "sent") continue;
         platform.clearTimeout(entry.timer);
         entry.state = "waiting";
+        if (entry.frame.type === "video.cancel") self.drop(entry, new MotionboardError("NETWORK", "the connection was lost"));
       }
     },
     hurry() {
@@ -224,7 +231,10 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       self.drop(entry);
       outdate(entry.frame);
     },
-    settled: (entry) => new Promise((resolve, reject) => entry.waiters.push((error) => (error ? reject(error) : resolve()))),
+    settled: (entry) => new Promise((resolve, reject) => {
+      entry.waiters.push((error) => (error ? reject(error) : resolve()));
+      if (entry.error && (entry.state === "failed" || entry.state === "refused")) reject(entry.error);
+    }),
     rename(from, to) {
       for (const entry of all.values()) {
         const { data } = entry.frame;
@@ -238,7 +248,11 @@ export function makeOutbox(platform, identity, keeper, send, on) {
       }
     },
     stop() {
-      for (const entry of all.values()) platform.clearTimeout(entry.timer);
+      isStopped = true;
+      for (const { timer, waiters } of all.values()) {
+        platform.clearTimeout(timer);
+        for (const settle of waiters.splice(0)) settle(new MotionboardError("ABORTED", "the board was closed"));
+      }
     },
   };
   return self;

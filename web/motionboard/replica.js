@@ -45,7 +45,6 @@ function written(branch, [name = "", ...rest], value) {
 /** @param {unknown} a @param {unknown} b */
 export const isSame = (a, b) => Object.is(a, b) || (Array.isArray(a) && Array.isArray(b) && JSON.stringify(a) === JSON.stringify(b));
 
-/** Contract §2, §7. */
 const TAKES = 10;
 const EXCHANGES = 50;
 

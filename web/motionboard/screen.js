@@ -3,7 +3,6 @@
 import { PLACE, isTemporary, temporaryId } from "./outbox.js";
 import { empty, isSame, read, write } from "./replica.js";
 
-/** From the best to the worst. */
 const STATES = /** @type {const} */ (["saved", "saving", "conflict", "failed"]);
 
 /** @param {Iterable<Workspace["saving"]>} states */
@@ -23,7 +22,7 @@ function overlays(outbox, drafts) {
     if (!all.has(workspace)) all.set(workspace, nothing());
     return /** @type {Overlay} */ (all.get(workspace));
   };
-  // What a later frame of ours has written already is not shown again while an earlier one still waits for its answer.
+  // A later frame of ours may be stored while an earlier one still waits.
   for (const entry of outbox?.entries() ?? []) {
     const { type, data, request_id } = entry.frame;
     const { workspace_id = "", updates = {}, reorder_map = {} } = data;
@@ -111,7 +110,17 @@ export function places(board, moved, before) {
   });
 }
 
-/** Before the end of a signed address. */
+/** What a page's listener throws is the page's own affair. @param {() => void} listener */
+export function tell(listener) {
+  try {
+    listener();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 const EARLY = 60_000;
 
 /** @type {MakeScreen} */
@@ -120,7 +129,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   let outbox;
   /** @type {Drafts | undefined} */
   let drafts;
-  /** Of workspaces that were made here: ids by keys, and keys by ids. @type {Map<string, string>} */
+  /** @type {Map<string, string>} */
   const ids = new Map();
   /** @type {Map<string, string>} */
   const keys = new Map();
@@ -130,7 +139,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   const requests = new Map();
   /** By key. @type {Map<string, { document: Document, isPlain: boolean, workspace: Workspace }>} */
   const views = new Map();
-  /** By what they are without their signature. @type {Map<string, { url: string, until: number }>} */
+  /** By what they are unsigned. @type {Map<string, { url: string, until: number }>} */
   const addresses = new Map();
   /** @type {Set<() => void>} */
   const listeners = new Set();
@@ -145,7 +154,7 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
   const keyOf = (/** @type {string} */ id) => keys.get(id) ?? id;
 
   /**
-   * An address, absolute. Signatures change with each list: while an older one is good it stays, so that nothing is loaded twice.
+   * Signatures change: while an older one is good it stays, so that nothing is loaded twice.
    * @template {string | null} T @param {T} url @returns {T}
    */
   const resolve = (url) => {
@@ -219,9 +228,10 @@ export function makeScreen(platform, replica, connection, toAbsolute) {
       const before = state;
       queueMicrotask(() => {
         isTelling = false;
-        if (self.state !== before) for (const listener of [...listeners]) listener();
+        if (self.state !== before) for (const listener of [...listeners]) tell(listener);
       });
     },
+    renew: () => addresses.clear(),
     loaded(why) {
       isLoaded ||= !why;
       error = why;

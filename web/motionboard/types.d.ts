@@ -181,6 +181,8 @@ export interface ConnectionEvents {
   open(): void;
   message(message: Message): void;
   lost(): void;
+  /** Another connection has taken over. */
+  replaced(): void;
   /** A handshake failed, for whatever reason: browsers don't say. */
   refused(): void;
   change(): void;
@@ -206,6 +208,17 @@ export interface Image {
   image_path: string;
   image_url: string;
 }
+/** `upload.js`, which only the first picture loads. `authorized` and `repeated` are those of all calls. */
+export type Send = (
+  rest: {
+    platform: Platform;
+    base: string;
+    call: Rest["call"];
+    authorized: <T>(request: (headers: { [name: string]: string }) => Promise<T>) => Promise<T>;
+    repeated: <T>(request: () => Promise<T>) => Promise<T>;
+  },
+  file: Blob, onProgress: (fraction: number) => void, signal: AbortSignal,
+) => Promise<Image>;
 export type MakeRest = (platform: Platform, base: string, token: GetToken) => Rest;
 
 /** Loads the list: one reading at a time, and one more where somebody asks meanwhile. */
@@ -292,6 +305,8 @@ export interface Outbox {
   isNewest(entry: Entry, path: string, workspace?: string): boolean;
   /** Sends everything that waits for a connection, also what had failed for want of an answer. */
   transmitAll(): void;
+  /** Begins anew with all that had no answer. */
+  retryFailed(): void;
   /** Begins anew with one that failed or was refused. */
   again(entry: Entry): void;
   /** The connection is gone: nothing that is under way will be answered there. */
@@ -387,6 +402,8 @@ export interface Screen {
   /** Something may look different now. Listeners are told once for all changes of one moment. */
   changed(): void;
   loaded(error: MotionboardError | null): void;
+  /** Signed addresses of before are no good, whatever the clock says. */
+  renew(): void;
   /** Of a key; or the id itself. */
   idOf(key: string): string;
   /** Of an id; or the key itself. */

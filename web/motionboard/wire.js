@@ -1,4 +1,4 @@
-/** @import { Connection, Loader, MakeConnection, MakeLoader, MakeRest, Platform, Rest, Socket, UploadRequest } from "./types.js" */
+/** @import { Connection, Loader, MakeConnection, MakeLoader, MakeRest, Platform, Rest, Socket } from "./types.js" */
 /** @import { ConnectionState, ErrorCode, MotionboardError as Written } from "../motionboard.js" */
 
 export class MotionboardError extends Error {
@@ -27,21 +27,18 @@ export function parse(text) {
 const HEARTBEAT = 30_000;
 const SILENCE = 60_000;
 const HANDSHAKE = 10_000;
-/** Back-off: full jitter below 1 s, 2 s, 4 s and so on; of connections ten attempts. */
+/** Full jitter; of connections ten attempts. */
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 60_000;
 const ATTEMPTS = 10;
 /** @param {Platform} platform @param {number} failures */
 const backOff = (platform, failures) => platform.random() * Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY);
 
-/** The gateway ends it after 2 h (contract §4); not all pages at the same minute. */
+/** The gateway ends it after 2 h (contract §4). */
 const LIFE = 110 * 60_000;
 const LIFE_JITTER = 10 * 60_000;
-/** Before the end of a token. */
 const EARLY = 60_000;
-/** Until a planned change that failed is tried again. */
 const REPLACE_DELAY = 30_000;
-/** Answers may still come on the old connection. */
 const DRAIN = 5_000;
 
 /** Of a JWT, which only the server verifies. @param {string} token @returns {{ exp?: number, sub?: string }} */
@@ -68,8 +65,10 @@ export function makeConnection(platform, url, getToken, on) {
   let attempt = 0;
   /** @type {number | null} */
   let retryAt = null;
-  /** The one that sends; the one that is to follow it. @type {Socket | null} */
+  /** The one that sends, its successor, its predecessor. @type {Socket | null} */
   let socket = null;
+  /** @type {Socket | null} */
+  let former = null;
   /** @type {Socket | null} */
   let next = null;
   /** @type {unknown} */
@@ -79,10 +78,9 @@ export function makeConnection(platform, url, getToken, on) {
   /** @type {(() => void) | undefined} */
   let endHeartbeat;
   let lastHeard = 0;
-  /** Of the token in use. */
   let expiry = Infinity;
   let mustRenew = false;
-  /** Of connections that were given up: who waited for one sees it. */
+  /** Who waited for a connection that was given up sees it. */
   let epoch = 0;
 
   const become = (/** @type {typeof state} */ now, /** @type {number | null} */ at = null) => {
@@ -97,7 +95,8 @@ export function makeConnection(platform, url, getToken, on) {
     platform.clearTimeout(planned);
     discard(socket);
     discard(next);
-    socket = next = null;
+    discard(former);
+    socket = next = former = null;
   };
 
   const again = () => {
@@ -110,10 +109,10 @@ export function makeConnection(platform, url, getToken, on) {
 
   const heard = (/** @type {{ data: unknown }} */ { data }) => {
     lastHeard = platform.now();
-    // One that opens and closes at once, without a word, must not begin the attempts anew.
+    // Not at once: one that opens and closes without a word must not begin the attempts anew.
     attempt = 0;
     const message = typeof data === "string" ? parse(data) : undefined;
-    // The gateway's own errors have no type, and don't say whose frame it was: its repeat comes by itself.
+    // The gateway's own errors have no type; the repeat comes by itself.
     if (typeof message?.type === "string" && message.data) on.message(message);
   };
 
@@ -125,8 +124,16 @@ export function makeConnection(platform, url, getToken, on) {
     if (mine !== epoch || token === undefined) return null;
     mustRenew = false;
     expiry = ((token && claims(token).exp) || Infinity) * 1_000;
+    // Over as it comes: rather it is our clock that is wrong.
+    if (expiry - EARLY <= platform.now()) expiry = Infinity;
+    /** @type {Socket} */
+    let opening;
+    try {
+      opening = next = platform.connect(url, token ? ["motionboard", token] : []);
+    } catch {
+      return null;
+    }
     return new Promise((resolve) => {
-      const opening = next = platform.connect(url, token ? ["motionboard", token] : []);
       const fail = () => {
         platform.clearTimeout(limit);
         discard(opening);
@@ -167,12 +174,13 @@ export function makeConnection(platform, url, getToken, on) {
 
   const replace = async () => {
     const mine = epoch;
-    const former = socket;
     const opened = await handshake();
     if (mine !== epoch) return;
     if (opened) {
+      former = socket;
       socket = opened;
       platform.setTimeout(() => discard(former), DRAIN);
+      on.replaced();
     } else planned = platform.setTimeout(() => void replace(), REPLACE_DELAY);
   };
 
@@ -199,7 +207,6 @@ export function makeConnection(platform, url, getToken, on) {
     start() {
       endHeartbeat ??= platform.every(HEARTBEAT, () => self.check(true));
       attempt = 0;
-      // Whoever begins anew may have another token by now. If not, the list says so.
       mustRenew = false;
       if (!socket) void connect(state === "closed" ? "connecting" : "reconnecting");
     },
@@ -233,34 +240,22 @@ export function makeConnection(platform, url, getToken, on) {
 
 /** In the cloud it is 30 s (contract §4). */
 const LIMIT = 35_000;
-/** After 1 s, 2 s, 4 s. */
 const REPEATS = 3;
 
 export const MAX_IMAGE_BYTES = 10 * 1024 * 1024;
 export const IMAGE_TYPES = Object.freeze(["image/jpeg", "image/png", "image/webp"]);
-/** What surely fits into a function's event, 6 MB, as base64, with the rest of the form (contract §2). */
-const MAX_FORM_BYTES = 4_000_000;
 
 /** The gateway's own answers, without the contract's envelope. @type {{ [status: number]: ErrorCode }} */
 const OF_STATUS = { 401: "UNAUTHORIZED", 404: "NOT_FOUND", 413: "FILE_TOO_LARGE", 429: "RATE_LIMITED", 503: "SERVICE_UNAVAILABLE" };
 const PASSING = ["NETWORK", "TIMEOUT", "DB_ERROR", "SERVICE_UNAVAILABLE"];
 
 /** @param {{ status: number, text: string, retryAfter: string | null }} answer */
-function unwrap({ status, text, retryAfter }) {
+export function unwrap({ status, text, retryAfter }) {
   const body = parse(text);
   if (status < 300 && body?.success === true) return body.data;
   const { code = OF_STATUS[status] ?? "GATEWAY_ERROR", message = body?.message, details } = body?.error ?? {};
   const seconds = Number(retryAfter) || Number(details?.retry_after_seconds) || 0;
   throw new MotionboardError(code, message ?? `the server answered ${status}`, { status, details, retryAfter: seconds });
-}
-
-/** By content, as the server will see it. @param {Blob} file */
-async function typeOf(file) {
-  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
-  if (head.startsWith("\xff\xd8\xff")) return "image/jpeg";
-  if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
-  if (/^RIFF[^]{4}WEBP/.test(head)) return "image/webp";
-  throw new MotionboardError("UNSUPPORTED_FILE_TYPE", "a picture must be JPEG, PNG or WebP", { status: 415 });
 }
 
 /** @type {MakeRest} */
@@ -286,14 +281,6 @@ export function makeRest(platform, base, getToken) {
     return repeated(request, repeats - 1);
   });
 
-  /** @param {UploadRequest} request */
-  const sent = async (request) => {
-    const { signal } = request;
-    return (signal.aborted ? Promise.reject() : platform.upload(request)).catch(() => {
-      throw signal.aborted ? new MotionboardError("ABORTED", "the upload was stopped") : new MotionboardError("NETWORK", "the upload broke off");
-    });
-  };
-
   /** @type {Rest} */
   const self = {
     resolve: (url) => /** @type {typeof url} */ (url?.startsWith("/") ? base + url : url),
@@ -309,27 +296,12 @@ export function makeRest(platform, base, getToken) {
       return unwrap(answer);
     }), repeat ? REPEATS : 0),
 
-    async upload(file, progress, signal) {
-      if (file.size > MAX_IMAGE_BYTES) {
-        throw new MotionboardError("FILE_TOO_LARGE", "a picture may have 10 MB", { status: 413, details: { limit: MAX_IMAGE_BYTES } });
-      }
-      const type = await typeOf(file);
-      const onProgress = (/** @type {number} */ fraction) => void (signal.aborted || progress(fraction));
-      if (file.size <= MAX_FORM_BYTES) {
-        const body = new FormData();
-        body.append("image", new Blob([file], { type }), "image");
-        const url = `${base}/api/upload/image`;
-        return repeated(() => authorized(async (headers) => unwrap(await sent({ method: "POST", url, headers, body, onProgress, signal }))));
-      }
-      const json = { content_type: type, size: file.size };
-      const { upload, image_path, image_url } = await self.call("POST", "/api/upload/image", { json, repeat: true });
-      const { method, url, headers } = upload;
-      await repeated(async () => {
-        const answer = await sent({ method, url, headers, body: file, onProgress, signal });
-        // 412: it is there already, so that only the answer to an earlier try was lost.
-        if (answer.status >= 300 && answer.status !== 412) unwrap(answer);
+    async upload(file, onProgress, signal) {
+      // Loaded with the first picture.
+      const { send } = await import("./upload.js").catch(() => {
+        throw new MotionboardError("NETWORK", "a part of the library can't be loaded");
       });
-      return { image_path, image_url };
+      return send({ platform, base, call: self.call, authorized, repeated }, file, onProgress, signal);
     },
   };
   return self;

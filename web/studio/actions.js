@@ -6,7 +6,7 @@ import { obstacle } from "./inspector.js";
 import { openMenuAt, outlines } from "./menu.js";
 import { announce, showToast } from "./messages.js";
 import { errorText, titleOf } from "./texts.js";
-import { isAborted, sendPicture } from "./uploading.js";
+import { cancelUpload, isAborted, sendPicture } from "./uploading.js";
 
 export { cancelUpload, retryUpload } from "./uploading.js";
 
@@ -26,6 +26,7 @@ addEventListener("keydown", (event) => {
 export function remove(app, key) {
   const workspace = app.board.workspace(key);
   if (!workspace) return;
+  cancelUpload(app, key);
   const undo = app.board.remove(key, { delay: UNDO_MS });
   const bring = () => {
     undoLast = null;
@@ -80,12 +81,15 @@ export function addPictures(app, key, files) {
 export async function generate(app) {
   const workspace = app.selected();
   if (!workspace || obstacle(app, workspace)) return;
-  app.refusals.delete(workspace.key);
+  const { key } = workspace;
+  app.refusals.delete(key);
+  if (app.uploads.get(key)?.phase === "failed") cancelUpload(app, key);
   try {
-    await app.board.generate(workspace.key);
+    await app.board.generate(key);
   } catch (error) {
     if (isAborted(error)) return;
-    app.refusals.set(workspace.key, error);
+    const { video, image_path } = app.board.workspace(key) ?? workspace;
+    app.refusals.set(key, { error, video, image_path });
     announce(errorText(error));
     app.changed();
   }

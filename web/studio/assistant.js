@@ -1,5 +1,5 @@
-import { arrange, button, changes, h, icon, later, setAttribute, setText, show } from "./dom.js";
-import { language, t } from "./i18n.js";
+import { arrange, button, changes, h, icon, isComposing, later, setAttribute, setText, show } from "./dom.js";
+import { language, t, translate } from "./i18n.js";
 import { announce, errorText, moment } from "./texts.js";
 
 const MAX_CHARACTERS = 4000;
@@ -34,7 +34,8 @@ export function createAssistant(app) {
     set(asked, { busy: true, error: null });
     try {
       await app.board.suggest(asked, question.trim());
-      set(asked, { busy: false, draft: "" });
+      // What was typed meanwhile stays.
+      set(asked, { busy: false, ...(talkOf(asked).draft === question && { draft: "" }) });
       if (asked === key) exchanges.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
       announce(t("announce.suggested"));
     } catch (reason) {
@@ -48,7 +49,7 @@ export function createAssistant(app) {
   });
   input.addEventListener("input", () => set(key, { draft: input.value }));
   input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     void ask(input.value);
   });
@@ -76,7 +77,7 @@ function createExchanges(app) {
   const summary = h("summary");
   const earlier = h("div", { class: "earlier" });
   const fold = h("details", { hidden: true }, summary, earlier);
-  /** By the exchange itself: it stays the same object for as long as it doesn't change. @type {WeakMap<Exchange, Part<[Workspace]>>} */
+  /** @type {WeakMap<Exchange, Part<[Workspace]>>} */
   const known = new WeakMap();
   const differs = changes();
 
@@ -86,6 +87,7 @@ function createExchanges(app) {
       const view = known.get(exchange) ?? createExchange(app, exchange);
       known.set(exchange, view);
       view.update(workspace);
+      translate(view.element);
       return view.element;
     });
 

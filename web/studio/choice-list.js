@@ -1,4 +1,4 @@
-import { h, setAttribute, show } from "./dom.js";
+import { h, isComposing, setAttribute, show } from "./dom.js";
 import { vocabulary } from "./inspector.js";
 import { choiceLabel } from "./texts.js";
 import "./late-style.js";
@@ -46,7 +46,7 @@ export function createChoiceList(name, input, choose) {
   });
   input.addEventListener("keydown", (event) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.isComposing || (element.hidden && !by)) return;
+    if (isComposing(event) || (element.hidden && !by)) return;
     const some = shown();
     const chosen = some[at];
     if (by && element.hidden) open();

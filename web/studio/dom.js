@@ -86,6 +86,9 @@ export function byId(id) {
   return element;
 }
 
+/** Of the key that ends a composition Safari says otherwise. @type {IsComposing} */
+export const isComposing = ({ isComposing, keyCode }) => isComposing || keyCode === 229;
+
 /** @type {IsTextField} */
 export const isTextField = (target) => target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
 

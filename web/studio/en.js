@@ -181,6 +181,7 @@ export default {
   "error.CONFLICT": "This was changed elsewhere. Check it and try again.",
   "error.NETWORK": "The server can’t be reached. Check your network and try again.",
   "error.TIMEOUT": "The server didn’t answer in time. Try again in a moment.",
+  "error.NOT_KEPT": "This browser can't keep unsent changes. Don't close this page before it says Saved.",
   "error.GATEWAY_ERROR": "The server had a problem. Try again in a moment.",
   "error.ABORTED": "Cancelled.",
 

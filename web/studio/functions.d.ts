@@ -23,6 +23,8 @@ declare global {
    * A part of the page that is loaded when it is needed first, and after that is told everything. `load` resolves with what shows; it
    * begins with the newest. If it can't be loaded now, the next need tries again.
    */
+  type LoadAgain = (app: App, isIncomplete: boolean) => void;
+  type IsComposing = (event: KeyboardEvent) => boolean;
   type Later = <Now extends unknown[]>(isNeeded: (...now: Now) => boolean, load: () => Promise<(...now: Now) => void>) => (...now: Now) => void;
   /** An element of the page's own HTML. */
   type ById = (id: string) => HTMLElement;

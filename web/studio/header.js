@@ -96,7 +96,6 @@ function countdownText(retryAt) {
   return seconds > 0 ? t("connection.in", { seconds }) : t("connection.now");
 }
 
-/** The language's own name is what its readers look for, so the button says it in that language. */
 function languageSwitch() {
   const other = () => (language() === "zh" ? "en" : "zh");
   const toggle = button({ class: "tool", t: "language.other", tip: "language.switch", lang: other(), testid: "language" }, async () => {

@@ -2,7 +2,6 @@ import { recall, remember } from "./remember.js";
 
 const dictionaries = { zh: () => import("./zh.js"), en: () => import("./en.js") };
 
-/** Which attribute of an element is translated by which of its `data-` attributes. */
 const translated = { tLabel: "aria-label", tTitle: "title", tPlaceholder: "placeholder" };
 
 /** @type {Language} */

@@ -1,11 +1,10 @@
 import { createAssistant } from "./assistant.js";
 import { button, changes, h, icon, later, setAttribute, setText, show } from "./dom.js";
-import { language, t } from "./i18n.js";
+import { language, t, translate } from "./i18n.js";
 import { choiceLabel, choiceOf, errorText, showToast } from "./texts.js";
 
-/** How long after the last keystroke others' changes of a field are shown again. */
+/** After the last keystroke. */
 const HOLD_MS = 2000;
-/** How long 已保存 is shown after an edit was stored. */
 const SAVED_MS = 2500;
 /** The longest text that the backend takes in a field, and from where on the counter is worth a look. */
 const MAX_CHARACTERS = 2000;
@@ -40,7 +39,11 @@ export function mountInspector(root, app) {
   return ({ loaded, error }, workspace) => {
     order.update(workspace, loaded);
     setAttribute(root, "data-blank", workspace ? null : "true");
-    if (workspace && !form.isConnected) body.prepend(form, assistant.element);
+    if (workspace && !form.isConnected) {
+      body.prepend(form, assistant.element);
+      // The language may have changed while they were away.
+      translate(body);
+    }
     for (const element of [form, assistant.element]) show(element, workspace !== undefined);
     show(blank, !workspace && loaded);
     show(skeleton, !workspace && !loaded && !error);
@@ -62,7 +65,9 @@ function createOrder(app) {
     update(workspace, loaded) {
       const hindrance = obstacle(app, workspace);
       const busy = hindrance === "generate.running" || hindrance === "generate.requesting";
-      const error = workspace && !busy ? app.refusals.get(workspace.key) : null;
+      const refusal = workspace && !busy ? app.refusals.get(workspace.key) : undefined;
+      // Of a picture, or a video, that isn't there any more it says nothing.
+      const error = refusal && refusal.video === workspace?.video && refusal.image_path === workspace.image_path ? refusal.error : null;
       if (!differs(hindrance, error, workspace?.video.status, loaded, language())) return;
       // While a video is made the button keeps the focus that it got by the click; before that there is nothing to press.
       order.disabled = hindrance !== null && !busy;

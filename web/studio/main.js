@@ -11,6 +11,10 @@ import { mountStage } from "./stage.js";
 import { announce, errorText, showToast } from "./texts.js";
 
 const SOON_MS = 2_000;
+/** Whether a part of the page could not be loaded. */
+let isIncomplete = false;
+/** Addresses that did not load, for which the list was asked. @type {Set<string>} */
+const askedFor = new Set();
 
 await ready;
 translate(document.body);
@@ -34,7 +38,7 @@ const app = {
     announce(t("announce.created"));
     return key;
   },
-  act: (run) => void (actions ? run(actions) : loadActions().then(run)),
+  act: (run) => void (actions ? run(actions) : loadActions().then(run, () => void (isIncomplete = true))),
   addPictures(key, files) {
     // The browser empties its list after the event.
     const kept = [...files];
@@ -67,7 +71,6 @@ for (const sign of ["pointermove", "pointerdown", "keydown", "dragenter"]) addEv
 draw();
 void board.open();
 
-/** Shows the board as it is now. Each part changes only what differs from what it shows already. */
 function draw() {
   const { state } = board;
   const selected = selection.follow();
@@ -92,6 +95,10 @@ async function followSignIn({ connection }) {
   if (connection === lastConnection) return;
   lastConnection = connection;
   if (connection === "unauthorized" && !config.getToken) void signIn();
+  if (connection === "open") {
+    askedFor.clear();
+    if (isIncomplete || document.querySelector(".broken")) (await import("./again.js")).loadAgain(app, isIncomplete);
+  }
   if (connection === "open" && asked) (await import("./sign-in.js")).stopAsking();
 }
 
@@ -102,33 +109,31 @@ async function signIn() {
   (await import("./sign-in.js")).askForToken(() => board.retry());
 }
 
-/** Once loaded, what is done is done at once. */
 async function loadActions() {
   actions = await import("./actions.js");
   return actions;
 }
 
-/** What only a person's doing needs is loaded at the first sign of one, or soon: it must be there when the network is gone. */
+/** What only a person's doing needs: it must be there when the network is gone. */
 function loadTheRest() {
   const parts = [
     loadActions(), import("./drag.js"), loadChoiceLists(), import("./progress.js"), import("./generation.js"), import("./proposals.js"),
-    import("./rescue.js"), import("./messages.js"), import("./menu.js"), import("./conflict.js"),
+    import("./rescue.js"), import("./messages.js"), import("./menu.js"), import("./conflict.js"), import("../motionboard/upload.js"),
   ];
-  for (const part of parts) part.catch(() => undefined);
+  for (const part of parts) part.catch(() => void (isIncomplete = true));
 }
 
-/** A picture that doesn't load has an address that ran out: the list has new ones. Asked for once for each address. */
+/** A picture that doesn't load has an address that ran out. */
 function refreshOnce() {
-  const asked = new Set();
   return (/** @type {string} */ url) => {
     drawSoon();
-    if (url.startsWith("blob:") || asked.has(url)) return;
-    asked.add(url);
+    if (url.startsWith("blob:") || askedFor.has(url)) return;
+    askedFor.add(url);
     board.refresh().catch(() => undefined);
   };
 }
 
-/** Many calls of one moment become one. @param {() => void} run */
+/** @param {() => void} run */
 function oncePerMoment(run) {
   let waiting = false;
   return () => {

@@ -47,7 +47,8 @@ export function createPicture({ lazy, onBroken, onShown }) {
     broken,
     show(next, another = false) {
       if (next === url && !another) return;
-      const swappable = image !== null && !another && !broken();
+      // Addresses change all at once, and not all pictures were ever loaded.
+      const swappable = image?.classList.contains("loaded") && !another && !broken();
       url = next;
       if (next === null) put(null);
       else if (swappable) void swap(next);

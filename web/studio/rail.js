@@ -32,8 +32,10 @@ export function mountRail(root, app, onBroken) {
     if (!key) return;
     const by = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[event.key];
     if (event.altKey && by) app.act(({ moveBy }) => moveBy(app, key, by));
-    else if (event.key === "Delete" || event.key === "Backspace") app.act(({ remove }) => remove(app, key));
-    else return;
+    else if (event.key === "Delete" || event.key === "Backspace") {
+      // A key that is held down would empty the board.
+      if (!event.repeat) app.act(({ remove }) => remove(app, key));
+    } else return;
     event.preventDefault();
   });
   enableDragging(scroller, list, (key, before) => app.act(({ move }) => move(app, key, before)));
@@ -188,7 +190,7 @@ function statusOf({ video, requesting, image_url }, upload) {
 
 /** @type {EnableDragging} */
 function enableDragging(scroller, list, move) {
-  /** The press that may become a drag, for as long as it lasts: what drags is loaded at the first sign of somebody. @type {PointerEvent | null} */
+  /** The press that may become a drag. @type {PointerEvent | null} */
   let press = null;
   list.addEventListener("pointerdown", async (down) => {
     const card = cardAt(/** @type {Element} */ (down.target).closest(".card-main"));

@@ -114,7 +114,7 @@ function createEmptyPanel(app, choose) {
   };
 }
 
-/** The backend's reason where a person stopped it. Its reasons are Chinese, and have no codes by which they could be said in English. */
+/** Reasons are Chinese, and have no codes: of a stopped video it is this. */
 const CANCELLED = "已取消";
 
 /** @type {CreateFailurePanel} */
@@ -242,6 +242,7 @@ function createPlayer(refresh, failed) {
     if (url === failing) load(failing);
   });
   video.addEventListener("loadedmetadata", () => {
+    tried.clear();
     if (resumeAt > 0) video.currentTime = resumeAt;
     resumeAt = 0;
   });

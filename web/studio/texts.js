@@ -1,7 +1,7 @@
 import { MAX_IMAGE_BYTES, MotionboardError } from "../motionboard.js";
 import { language, maybe, t } from "./i18n.js";
 
-/** Codes about which the page says more than the message: the client's own, and those where it names a limit or a time. */
+/** Here the page knows better than the message. */
 const better = new Set(["NETWORK", "TIMEOUT", "GATEWAY_ERROR", "ABORTED", "FILE_TOO_LARGE", "UNSUPPORTED_FILE_TYPE", "RATE_LIMITED"]);
 
 export const MEGABYTES = MAX_IMAGE_BYTES / 1024 / 1024;
@@ -9,6 +9,7 @@ export const MEGABYTES = MAX_IMAGE_BYTES / 1024 / 1024;
 /** @type {ErrorText} */
 export function errorText(error) {
   if (!(error instanceof MotionboardError)) return t("error.UNKNOWN");
+  if (error.details["kept"] === false) return t("error.NOT_KEPT");
   if (language() === "zh" && !better.has(error.code) && error.message) return error.message;
   return (maybe(`error.${error.code}`) ?? t("error.UNKNOWN"))
     .replace("{megabytes}", String(MEGABYTES))
@@ -35,7 +36,7 @@ export function moment(date) {
   return at.toLocaleString(document.documentElement.lang, today ? { hour: "2-digit", minute: "2-digit", hour12: false } : { month: "short", day: "numeric" });
 }
 
-/** Messages are loaded with the first one. @type {WithMessages} */
+/** @type {WithMessages} */
 const withMessages = (run) => void import("./messages.js").then(run, () => undefined);
 /** @type {Announce} */
 export const announce = (text) => withMessages((messages) => messages.announce(text));

@@ -50,7 +50,7 @@ declare global {
     /** Pictures on their way, by the workspace's key. */
     readonly uploads: Map<string, Upload>;
     /** Why the last request for a video was refused, by the workspace's key. */
-    readonly refusals: Map<string, unknown>;
+    readonly refusals: Map<string, { error: unknown; video: Workspace["video"]; image_path: string | null }>;
     /** Shows a workspace. */
     select(key: string | null): void;
     /** The workspace that is shown. */

@@ -178,6 +178,7 @@ export default {
   "error.CONFLICT": "内容已在别处修改，请确认后重试。",
   "error.NETWORK": "连不上服务器，请检查网络后重试。",
   "error.TIMEOUT": "服务器没有及时回应，请稍后重试。",
+  "error.NOT_KEPT": "这个浏览器无法在本机保存未发送的改动，在显示「已保存」之前请不要关闭此页面。",
   "error.GATEWAY_ERROR": "服务器暂时出错，请稍后重试。",
   "error.ABORTED": "已取消。",
 };

@@ -156,7 +156,7 @@ test("`saving` is the worst of all", async () => {
 const signed = (expires, signature) => `/api/uploads/abcdefghijklmnop.png?expires=${expires}&signature=${signature}`;
 
 test("a signed address stays while it is good, so that the picture isn't loaded again, and changes before its end", async () => {
-  const { clock, server, board } = prepare();
+  const { clock, server, page, board } = prepare();
   const seconds = Math.floor(clock.now / 1_000);
   server.workspaces = [document(1, { image_path: "uploads/abcdefghijklmnop.png", image_url: signed(seconds + 3_600, "one") })];
   await board.open();
@@ -165,12 +165,18 @@ test("a signed address stays while it is good, so that the picture isn't loaded 
   assert.match(first?.image_url ?? "", /^https:\/\/page\.example\/api\/uploads\/.*signature=one$/);
   await clock.advance(1_800_000);
   server.workspaces = [document(1, { image_path: "uploads/abcdefghijklmnop.png", image_url: signed(seconds + 5_400, "two") })];
-  await board.refresh();
+  page.fire("shown");
+  await clock.settle();
   assert.equal(board.workspace(id(1)), first);
   await clock.advance(1_780_000);
   server.workspaces = [document(1, { image_path: "uploads/abcdefghijklmnop.png", image_url: signed(seconds + 7_200, "three") })];
-  await board.refresh();
+  page.fire("shown");
+  await clock.settle();
   assert.match(board.workspace(id(1))?.image_url ?? "", /signature=three$/);
+  // A page that asks has seen that an address is no good, whatever the clock says.
+  server.workspaces = [document(1, { image_path: "uploads/abcdefghijklmnop.png", image_url: signed(seconds + 9_000, "four") })];
+  await board.refresh();
+  assert.match(board.workspace(id(1))?.image_url ?? "", /signature=four$/);
 });
 
 test("a signed address that another workspace's picture has is not mixed up", async () => {

@@ -112,6 +112,18 @@ test("a video is made by the keyboard alone", async () => {
   await context.close();
 });
 
+/** Chinese that is shown, but for what people and the assistant wrote. @param {import("playwright-core").Page} page */
+const chinese = (page) => page.evaluate(() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const { parentElement } = node;
+    const isOwn = parentElement?.closest("[data-testid=card], [data-testid=exchange], [lang], noscript")?.matches(":not(html)");
+    if (!isOwn && parentElement?.checkVisibility() && /[\u4e00-\u9fff]/.test(node.textContent ?? "")) texts.push(node.textContent);
+  }
+  return texts;
+});
+
 test("the interface is Chinese, and English by a switch that is remembered", async () => {
   const context = await world.browser.newContext();
   const studio = await openStudio(context, world.stack.url);
@@ -119,18 +131,11 @@ test("the interface is Chinese, and English by a switch that is remembered", asy
   assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
   await studio.part("language").click();
   await page.waitForFunction(() => document.documentElement.lang.startsWith("en"));
+  // What is made, and what was made, before the page is loaded anew.
+  await studio.add();
+  assert.deepEqual(await chinese(page), []);
   await page.reload();
   await page.waitForFunction(() => document.documentElement.lang.startsWith("en") && document.querySelector("[data-testid=generate]")?.textContent);
-  const shown = await page.evaluate(() => {
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    const texts = [];
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const { parentElement } = node;
-      const isOwn = parentElement?.closest("[data-testid=card], [data-testid=exchange], [lang], noscript")?.matches(":not(html)");
-      if (!isOwn && parentElement?.checkVisibility() && /[\u4e00-\u9fff]/.test(node.textContent ?? "")) texts.push(node.textContent);
-    }
-    return texts;
-  });
-  assert.deepEqual(shown, []);
+  assert.deepEqual(await chinese(page), []);
   await context.close();
 });

@@ -77,13 +77,12 @@ test("200 workspaces stay smooth: typing, choosing, scrolling, a push", async (t
   const { page } = studio;
   t.diagnostic(`navigation to a usable board of ${WORKSPACES}, ms: ${Math.round(await usable(page))}`);
   assert.equal(await studio.cards.count(), WORKSPACES);
-  const tasks = await page.evaluate(() => {
+  await page.evaluate(() => {
     /** @type {number[]} */
     const long = [];
     new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => Math.round(duration)))).observe({ type: "longtask" });
-    return Object.assign(window, { long }) && long.length;
+    Object.assign(window, { long });
   });
-  assert.equal(tasks, 0);
   const measured = async (/** @type {string} */ what, /** @type {() => Promise<unknown>} */ action) => {
     await page.evaluate(() => void (/** @type {any} */ (window).long.length = 0));
     await action();
@@ -107,7 +106,9 @@ test("200 workspaces stay smooth: typing, choosing, scrolling, a push", async (t
       for (let step = 0; step < 20; step += 1) await page.mouse.wheel(0, 1_000);
     }),
     await measured("a list that is loaded again", async () => {
+      const loaded = page.waitForResponse((response) => response.url().endsWith("/api/workspaces"));
       await page.evaluate(() => void document.dispatchEvent(new Event("visibilitychange")));
+      await loaded;
     }),
   ];
   assert.ok(Math.max(...worst) < 200, `a task of ${Math.max(...worst)} ms`);

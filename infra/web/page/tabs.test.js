@@ -45,11 +45,20 @@ test("what the other tab writes doesn't change the field that somebody is typing
   await one.page.keyboard.type("我正在写");
   await two.prompted("我正在写");
   await two.prompt.fill("别人写的");
-  await two.saved();
-  await one.choice("shot_type").isVisible();
-  // Still within the pause of somebody who types: the text, and the caret, are his.
-  assert.equal(await one.prompt.inputValue(), "我正在写");
-  assert.equal(await one.prompt.evaluate((input) => /** @type {HTMLTextAreaElement} */ (input).selectionStart), 4);
+  await two.choice("lighting").fill("逆光");
+  await two.choice("lighting").press("Escape");
+  // Goes on typing until the other's later edit has come, and so the earlier one, too.
+  const arrived = () => one.page.evaluate(() => /** @type {HTMLInputElement | null} */ (document.querySelector("#field-lighting"))?.value === "逆光");
+  let typed = "我正在写";
+  while (!(await arrived())) {
+    await one.page.keyboard.type("字");
+    typed += "字";
+  }
+  assert.equal(await one.prompt.inputValue(), typed);
+  assert.equal(await one.prompt.evaluate((input) => /** @type {HTMLTextAreaElement} */ (input).selectionStart), typed.length);
+  await one.saved();
+  await two.prompted(typed);
+  await two.prompt.fill("别人写的");
   await one.prompted("别人写的");
   const [shown] = (await stored(world.stack.url)).filter(({ form_data }) => form_data.motion_prompt === "别人写的");
   assert.ok(shown);
