@@ -1,4 +1,4 @@
-/** @import { Board, ConnectionEvents, Drafts, Entry, Identity, Keeper, Message, Outbox, Platform } from "./types.js" */
+/** @import { Board, ConnectionEvents, Draft, Drafts, Entry, Frame, Identity, Keeper, Message, Outbox, Platform } from "./types.js" */
 /** @import { Options } from "../motionboard.js" */
 import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
@@ -29,6 +29,8 @@ export function makeBoard(options, platform) {
   /** Nobody is signed in yet: whose edits they are is not known. */
   let isAnonymous = false;
   let isActive = false;
+  /** What was done before. @type {{ frames: Frame[], drafts: Draft[] } | null} */
+  let carried = null;
   /** Who waited while the board was closed sees it. */
   let life = 0;
   /** @type {Promise<void> | undefined} */
@@ -104,14 +106,9 @@ export function makeBoard(options, platform) {
   /** Begins anew, with what was done in this life of the page: it was the same person. */
   const reopen = () => {
     const { outbox, drafts } = edits();
-    const done = { frames: outbox.entries().map(({ frame }) => frame), drafts: drafts.all() };
+    carried = { frames: outbox.entries().map(({ frame }) => frame), drafts: drafts.all() };
     self.close();
-    void self.open().then(() => {
-      edits().outbox.restore(done.frames.filter(({ request_id }) => !edits().outbox.find(request_id)));
-      for (const draft of done.drafts) edits().drafts.putBack(draft);
-      edits().drafts.sealAll();
-      screen.changed();
-    });
+    void self.open();
   };
 
   const emit = (/** @type {string} */ event, /** @type {unknown} */ detail) => {
@@ -241,6 +238,9 @@ export function makeBoard(options, platform) {
       await Promise.race([restored, new Promise((resolve) => void platform.setTimeout(() => resolve(null), STORE_LIMIT))]);
       if (mine !== life) return;
       isActive = true;
+      outbox.restore(carried?.frames.filter(({ request_id }) => !outbox.find(request_id)) ?? []);
+      for (const draft of carried?.drafts ?? []) drafts.putBack(draft);
+      carried = null;
       ends = [
         platform.on("hidden", () => {
           identity.leave(true);
