@@ -188,7 +188,7 @@ export declare class Motionboard {
 
   /**
    * Reads what was not sent last time, connects, and loads the list. Resolves when the list was tried once; nothing may be done before.
-   * What is done before anybody is signed in is kept only for as long as the page lives.
+   * What is done before anybody is signed in belongs to whoever signs in on this page.
    */
   open(): Promise<void>;
 

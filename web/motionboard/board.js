@@ -7,7 +7,7 @@ import { leaves, makeReplica } from "./replica.js";
 import { makeScreen, places, tell } from "./screen.js";
 import { MotionboardError, claims, makeConnection, makeLoader, makeRest } from "./wire.js";
 
-/** The push of a video's end may be lost, and a server that did not answer may be back. */
+/** Pushes may be lost, and a server that was away be back. */
 const WATCH = 120_000;
 const PUSH_DELAY = 2_000;
 /** Reorders bear no `updated_at`: which was the last one only the list says. */
@@ -29,8 +29,10 @@ export function makeBoard(options, platform) {
   /** Nobody is signed in yet: whose edits they are is not known. */
   let isAnonymous = false;
   let isActive = false;
-  /** What was done before. @type {{ frames: Frame[], drafts: Draft[] } | null} */
+  /** @type {{ frames: Frame[], drafts: Draft[] } | null} */
   let carried = null;
+  /** @type {Set<string>} */
+  let left = new Set();
   /** Who waited while the board was closed sees it. */
   let life = 0;
   /** @type {Promise<void> | undefined} */
@@ -106,7 +108,11 @@ export function makeBoard(options, platform) {
   /** Begins anew, with what was done in this life of the page: it was the same person. */
   const reopen = () => {
     const { outbox, drafts } = edits();
-    carried = { frames: outbox.entries().map(({ frame }) => frame), drafts: drafts.all() };
+    // What somebody left, who was not signed in either, stays where it is.
+    const entries = outbox.entries().filter(({ isOld }) => !isOld);
+    carried = { frames: entries.map(({ frame }) => frame), drafts: drafts.all().filter(({ workspace }) => !left.has(workspace)) };
+    for (const entry of entries) outbox.drop(entry);
+    for (const { workspace } of carried.drafts) drafts.discard(workspace);
     self.close();
     void self.open();
   };
@@ -226,8 +232,7 @@ export function makeBoard(options, platform) {
       if (mine !== life) return identity.release();
       isAnonymous = known === undefined;
       const fail = (/** @type {string} */ message) => emit("error", new MotionboardError("GATEWAY_ERROR", message, { details: { kept: false } }));
-      const store = isAnonymous ? { all: async () => [], write: async () => {} } : platform.store;
-      const keeper = makeKeeper(store, scope, () => fail("edits can't be kept in this browser"));
+      const keeper = makeKeeper(platform.store, scope, () => fail("edits can't be kept in this browser"));
       const outbox = makeOutbox(platform, identity, keeper, connection.send, { failed: gaveUp, change: screen.changed });
       const drafts = makeDrafts(platform, {
         identity, keeper, outbox, replica, asks: conflicts === "ask", isOpen: () => connection.isOpen, onChange: screen.changed,
@@ -238,6 +243,7 @@ export function makeBoard(options, platform) {
       await Promise.race([restored, new Promise((resolve) => void platform.setTimeout(() => resolve(null), STORE_LIMIT))]);
       if (mine !== life) return;
       isActive = true;
+      left = new Set(drafts.all().map(({ workspace }) => workspace));
       outbox.restore(carried?.frames.filter(({ request_id }) => !outbox.find(request_id)) ?? []);
       for (const draft of carried?.drafts ?? []) drafts.putBack(draft);
       carried = null;
@@ -276,7 +282,6 @@ export function makeBoard(options, platform) {
 
     retry(workspace) {
       if (!opened || !isActive) return;
-      // Who is signed in now may be somebody else than who was refused.
       if (connection.state === "unauthorized" && !screen.isLoaded) return reopen();
       const { outbox } = opened;
       for (const entry of outbox.entries()) {
@@ -388,7 +393,7 @@ export function makeBoard(options, platform) {
         const { task_id } = await asked(rest.call("POST", "/api/generate/video", { json, headers, repeat: true }));
         if (before) replica.begun(id, before, task_id);
       } catch (error) {
-        // What is true now: another's video, or one that began although no answer came.
+        // Another's video runs, or ours began without an answer.
         void loader.load();
         throw error;
       } finally {

@@ -166,3 +166,18 @@ test("with `ask`, an address that is only signed anew is no conflict", async () 
   server.confirm(again, clock.now + 10);
   assert.equal(shown(board, "image_url"), null);
 });
+
+test("where nobody has to sign in, edits are kept though there is a `getToken`", async () => {
+  const { clock, server, page } = prepare({ options: { getToken: () => null } });
+  await page.open();
+  server.handshakes = "refuse";
+  server.wire.cut();
+  page.board.edit(id(1), { [PROMPT]: "kept" });
+  await clock.settle();
+  page.crash();
+  server.handshakes = "accept";
+  const next = page.successor();
+  await next.open();
+  await clock.advance(1_000);
+  assert.ok(server.take().some(({ data }) => data.updates?.[PROMPT] === "kept"));
+});
