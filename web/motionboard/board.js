@@ -2,7 +2,7 @@
 /** @import { Options } from "../motionboard.js" */
 import { FRAME_BYTES, bytesOf, makeDrafts } from "./drafts.js";
 import { makeIdentity, makeKeeper } from "./kept.js";
-import { isTemporary, makeOutbox, temporaryId } from "./outbox.js";
+import { hasFailed, isTemporary, makeOutbox, temporaryId } from "./outbox.js";
 import { leaves, makeReplica } from "./replica.js";
 import { makeScreen, places, tell } from "./screen.js";
 import { MotionboardError, claims, makeConnection, makeLoader, makeRest } from "./wire.js";
@@ -207,14 +207,12 @@ export function makeBoard(options, platform) {
     const shown = screen.workspace(id);
     if (!shown) throw new MotionboardError("WORKSPACE_NOT_FOUND", "there is no such workspace", { details: { workspace_id: id } });
     drafts.pause(id);
-    const { camera_movement, shot_type, lighting, motion_prompt } = shown.form_data;
-    return { id, image_path: shown.image_path, params: { camera_movement, shot_type, lighting, motion_prompt } };
+    return { id, shown };
   };
 
-  /** @template T @param {Promise<T>} call @returns {Promise<T>} */
-  const asked = (call) => call.catch((error) => {
-    if (error.code === "UNAUTHORIZED") connection.unauthorized(false);
-    throw error;
+  const parts = { platform, rest, connection, replica, screen, loader };
+  const requests = () => import("./requests.js").catch(() => {
+    throw new MotionboardError("NETWORK", "a part of the library can't be loaded");
   });
 
   /** @type {Board} */
@@ -234,9 +232,8 @@ export function makeBoard(options, platform) {
       const fail = (/** @type {string} */ message) => emit("error", new MotionboardError("GATEWAY_ERROR", message, { details: { kept: false } }));
       const keeper = makeKeeper(platform.store, scope, () => fail("edits can't be kept in this browser"));
       const outbox = makeOutbox(platform, identity, keeper, connection.send, { failed: gaveUp, change: screen.changed });
-      const drafts = makeDrafts(platform, {
-        identity, keeper, outbox, replica, asks: conflicts === "ask", isOpen: () => connection.isOpen, onChange: screen.changed,
-      });
+      const asks = conflicts === "ask";
+      const drafts = makeDrafts(platform, { identity, keeper, outbox, replica, asks, isOpen: () => connection.isOpen, onChange: screen.changed });
       opened = { identity, keeper, outbox, drafts };
       screen.show(outbox, drafts);
       const restored = drafts.restore().catch(() => fail("edits of before can't be read"));
@@ -285,9 +282,9 @@ export function makeBoard(options, platform) {
       if (connection.state === "unauthorized" && !screen.isLoaded) return reopen();
       const { outbox } = opened;
       for (const entry of outbox.entries()) {
-        const { state, frame: { data, request_id } } = entry;
+        const { data, request_id } = entry.frame;
         const isMeant = !workspace || screen.idOf(workspace) === (data.workspace_id ?? temporaryId(request_id));
-        if (isMeant && (state === "failed" || state === "refused")) outbox.again(entry);
+        if (isMeant && hasFailed(entry)) outbox.again(entry);
       }
       if (!connection.isOpen) connection.start();
       if (screen.error) void loader.load();
@@ -304,7 +301,6 @@ export function makeBoard(options, platform) {
     },
 
     subscribe: screen.subscribe,
-
     on(event, listener) {
       const heard = (/** @type {string} */ name, /** @type {any} */ detail) => void (name === event && listener(detail));
       listeners.add(heard);
@@ -312,7 +308,6 @@ export function makeBoard(options, platform) {
     },
 
     workspace: (id) => screen.workspace(screen.idOf(id)),
-
     hold: (workspace, path) => screen.hold(screen.idOf(workspace), path),
 
     create({ order_index } = {}) {
@@ -371,7 +366,7 @@ export function makeBoard(options, platform) {
       if (signal?.aborted) abort();
       signal?.addEventListener("abort", abort);
       try {
-        const { image_path, image_url } = await asked(rest.upload(file, onProgress, controller.signal));
+        const { image_path, image_url } = await (await requests()).upload(parts, file, onProgress, controller.signal);
         if (controller.signal.aborted) throw new MotionboardError("ABORTED", "the upload was stopped");
         self.edit(workspace, { image_path, image_url }, { now: true });
         return { image_path, image_url };
@@ -382,23 +377,8 @@ export function makeBoard(options, platform) {
     },
 
     async generate(workspace) {
-      const { id, image_path, params } = await asking(workspace);
-      if (!image_path) throw new MotionboardError("INVALID_PARAMS", "there is no picture", { details: { field: "image_url" } });
-      const before = replica.document(id)?.video;
-      // Repeats carry the same key: whatever happens to the answers, the vendor is paid once.
-      const headers = { "idempotency-key": platform.id() };
-      const json = { workspace_id: id, image_url: `/api/${image_path}`, params };
-      const end = screen.request(id);
-      try {
-        const { task_id } = await asked(rest.call("POST", "/api/generate/video", { json, headers, repeat: true }));
-        if (before) replica.begun(id, before, task_id);
-      } catch (error) {
-        // Another's video runs, or ours began without an answer.
-        void loader.load();
-        throw error;
-      } finally {
-        end();
-      }
+      const { id, shown } = await asking(workspace);
+      return (await requests()).generate(parts, id, shown);
     },
 
     async cancel(workspace) {
@@ -411,13 +391,8 @@ export function makeBoard(options, platform) {
     },
 
     async suggest(workspace, input) {
-      const { id, params } = await asking(workspace);
-      const exchanges = () => replica.document(id)?.ai_collaboration;
-      const known = exchanges();
-      const json = { workspace_id: id, user_input: input, context: { current_params: params } };
-      const { suggestions } = await asked(rest.call("POST", "/api/ai/suggest", { json }));
-      if (exchanges() === known) loader.loadLater(PUSH_DELAY);
-      return suggestions;
+      const { id, shown } = await asking(workspace);
+      return (await requests()).suggest(parts, id, shown, input);
     },
   };
   return self;

@@ -15,6 +15,9 @@ export const isTemporary = (id) => id.startsWith("new-");
 
 export const PLACE = "order_index";
 
+/** @param {Entry} entry */
+export const hasFailed = ({ state }) => state === "failed" || state === "refused";
+
 /** @param {Frame} frame */
 const partsOf = ({ data }) => Object.keys(data.updates ?? data.reorder_map ?? {});
 
@@ -233,7 +236,7 @@ export function makeOutbox(platform, identity, keeper, send, on) {
     },
     settled: (entry) => new Promise((resolve, reject) => {
       entry.waiters.push((error) => (error ? reject(error) : resolve()));
-      if (entry.error && (entry.state === "failed" || entry.state === "refused")) reject(entry.error);
+      if (entry.error && hasFailed(entry)) reject(entry.error);
     }),
     rename(from, to) {
       for (const entry of all.values()) {

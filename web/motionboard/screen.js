@@ -1,6 +1,6 @@
 /** @import { Document, Drafts, Entry, MakeScreen, Outbox, Overlay } from "./types.js" */
 /** @import { BoardState, FieldState, FormLeaf, MotionboardError, Workspace } from "../motionboard.js" */
-import { PLACE, isTemporary, temporaryId } from "./outbox.js";
+import { PLACE, hasFailed, isTemporary, temporaryId } from "./outbox.js";
 import { empty, isSame, read, write } from "./replica.js";
 
 const STATES = /** @type {const} */ (["saved", "saving", "conflict", "failed"]);
@@ -9,7 +9,7 @@ const STATES = /** @type {const} */ (["saved", "saving", "conflict", "failed"]);
 const worst = (states) => STATES[Math.max(0, ...[...states].map((state) => STATES.indexOf(state)))] ?? "saved";
 
 /** @param {Entry} entry @returns {FieldState["state"]} */
-const stateOf = ({ state }) => (state === "failed" || state === "refused" ? "failed" : "saving");
+const stateOf = (entry) => (hasFailed(entry) ? "failed" : "saving");
 
 /** @returns {Overlay} */
 const nothing = () => ({ edits: new Map(), creation: null, place: null, isRemoved: false });

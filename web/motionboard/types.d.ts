@@ -1,7 +1,7 @@
 // The types of the library's inside, with what each part is for: here and not in the modules, so that a browser does not have to load it.
 
 import type {
-  BoardState, ConnectionState, ErrorCode, Exchange, FieldState, FormLeaf, Motionboard, MotionboardError, Video, VideoStatus,
+  BoardState, ConnectionState, ErrorCode, Exchange, FieldState, FormLeaf, Motionboard, MotionboardError, Suggestions, Video, VideoStatus,
   Workspace,
 } from "../motionboard.js";
 
@@ -196,8 +196,10 @@ export interface Rest {
   resolve<T extends string | null>(url: T): T;
   /** The `data` of an answer. What the network or the server failed at is repeated, if that was asked for. */
   call(method: "GET" | "POST", path: string, content?: Content): Promise<any>;
-  /** The same for what `fetch` can't do. */
-  upload(file: Blob, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<Image>;
+  /** Makes a request with a token, and once more with a fresh one where that was refused. */
+  authorized<T>(request: (headers: { [name: string]: string }) => Promise<T>): Promise<T>;
+  /** Repeats what may be carried out twice, for as long as it may help. */
+  repeated<T>(request: () => Promise<T>): Promise<T>;
 }
 export interface Content {
   json?: object;
@@ -208,17 +210,6 @@ export interface Image {
   image_path: string;
   image_url: string;
 }
-/** `upload.js`, which only the first picture loads. `authorized` and `repeated` are those of all calls. */
-export type Send = (
-  rest: {
-    platform: Platform;
-    base: string;
-    call: Rest["call"];
-    authorized: <T>(request: (headers: { [name: string]: string }) => Promise<T>) => Promise<T>;
-    repeated: <T>(request: () => Promise<T>) => Promise<T>;
-  },
-  file: Blob, onProgress: (fraction: number) => void, signal: AbortSignal,
-) => Promise<Image>;
 export type MakeRest = (platform: Platform, base: string, token: GetToken) => Rest;
 
 /** Loads the list: one reading at a time, and one more where somebody asks meanwhile. */
@@ -237,6 +228,26 @@ export type MakeLoader = (platform: Platform, rest: Rest, replica: Replica, on: 
   /** Says whether to try again. */
   failed(error: MotionboardError): boolean;
 }) => Loader;
+
+// ---------------------------------------------------------------------------------------------------- what is asked for: requests.js
+
+/** What requests need of a board. */
+export interface Parts {
+  platform: Platform;
+  rest: Rest;
+  connection: Connection;
+  replica: Replica;
+  screen: Screen;
+  loader: Loader;
+}
+/** Tells the connection, too, that a token is no good. */
+export type Asked = <T>(parts: Parts, call: Promise<T>) => Promise<T>;
+export type UploadImage = (
+  parts: Parts, file: Blob, onProgress: (fraction: number) => void, signal: AbortSignal,
+) => Promise<Image>;
+/** Of a workspace as it is shown. */
+export type Generate = (parts: Parts, id: string, shown: Workspace) => Promise<void>;
+export type Suggest = (parts: Parts, id: string, shown: Workspace, input: string) => Promise<Suggestions>;
 
 // ---------------------------------------------------------------------------------------------------- what the server said: replica.js
 

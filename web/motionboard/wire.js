@@ -283,6 +283,8 @@ export function makeRest(platform, base, getToken) {
 
   /** @type {Rest} */
   const self = {
+    authorized,
+    repeated: (request) => repeated(request),
     resolve: (url) => /** @type {typeof url} */ (url?.startsWith("/") ? base + url : url),
     call: (method, path, { json, headers, repeat } = {}) => repeated(() => authorized(async (authorization) => {
       /** @type {RequestInit} */
@@ -295,14 +297,6 @@ export function makeRest(platform, base, getToken) {
         });
       return unwrap(answer);
     }), repeat ? REPEATS : 0),
-
-    async upload(file, onProgress, signal) {
-      // Loaded with the first picture.
-      const { send } = await import("./upload.js").catch(() => {
-        throw new MotionboardError("NETWORK", "a part of the library can't be loaded");
-      });
-      return send({ platform, base, call: self.call, authorized, repeated }, file, onProgress, signal);
-    },
   };
   return self;
 }

@@ -118,7 +118,7 @@ async function loadActions() {
 function loadTheRest() {
   const parts = [
     loadActions(), import("./drag.js"), loadChoiceLists(), import("./progress.js"), import("./generation.js"), import("./proposals.js"),
-    import("./rescue.js"), import("./messages.js"), import("./menu.js"), import("./conflict.js"), import("../motionboard/upload.js"),
+    import("./rescue.js"), import("./messages.js"), import("./menu.js"), import("./conflict.js"), import("../motionboard/requests.js"),
   ];
   for (const part of parts) part.catch(() => void (isIncomplete = true));
 }

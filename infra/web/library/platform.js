@@ -26,8 +26,8 @@ import { Wire } from "./wire.js";
 /** Another copy of the library can be tested: one with a mistake, which must be found. */
 const library = process.env["MOTIONBOARD_LIBRARY"] ?? new URL("../../../web/motionboard/", import.meta.url).href;
 
-// Loaded by the library with the first picture: a virtual clock does not wait for files.
-await import(`${library}upload.js`);
+// Loaded by the library with the first request: a virtual clock does not wait for files.
+await import(`${library}requests.js`);
 const { makeBoard } = /** @type {{ makeBoard: (options: Options, platform: Platform) => Motionboard }} */ (await import(`${library}board.js`));
 
 /** What a tab remembers across reloads. */
