@@ -5,6 +5,7 @@
 //! others do.
 
 use std::fmt::{self, Display};
+use std::io::{self, ErrorKind};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,10 +41,18 @@ pub enum Fault {
     HangPush,
     /// Step Functions doesn't answer when an execution is to be started, and doesn't start it.
     HangStart,
+    /// The management API refuses a message, as if there were too many.
+    ThrottlePush,
+    /// S3 refuses a request, as if there were too many.
+    ThrottleS3,
+    /// Step Functions refuses an operation, as if there were too many.
+    ThrottleStates,
+    /// What the stack keeps in files can't be written, as if the disk were full.
+    DiskFull,
 }
 
 /// All faults: the name, and what it does in a few words.
-pub const FAULTS: [(Fault, &str, &str); 12] = [
+pub const FAULTS: [(Fault, &str, &str); 16] = [
     (Fault::Throttle, "throttle", "an invocation is refused as throttled"),
     (Fault::Drop, "drop", "an event is lost, its caller is told that it failed"),
     (Fault::Repeat, "repeat", "an event is given to the function twice"),
@@ -56,6 +65,10 @@ pub const FAULTS: [(Fault, &str, &str); 12] = [
     (Fault::VendorTimeout, "vendor-timeout", "the vendor accepts a task, and its answer never comes"),
     (Fault::HangPush, "hang-push", "the management API does not answer"),
     (Fault::HangStart, "hang-start", "Step Functions does not answer, and starts nothing"),
+    (Fault::ThrottlePush, "throttle-push", "the management API refuses a message as one too many"),
+    (Fault::ThrottleS3, "throttle-s3", "S3 refuses a request as one too many"),
+    (Fault::ThrottleStates, "throttle-states", "Step Functions refuses an operation as one too many"),
+    (Fault::DiskFull, "disk-full", "what the stack keeps in files cannot be written"),
 ];
 
 /// A fault and how often it strikes: `NAME[:PROBABILITY]`.
@@ -152,6 +165,14 @@ impl Faults {
             self.note(fault, what);
         }
         strikes
+    }
+
+    /// An error where the disk is full for `what`.
+    pub(crate) fn room(&self, what: impl Display) -> io::Result<()> {
+        match self.strikes(Fault::DiskFull, what) {
+            true => Err(ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether `fault` is to strike at this opportunity, and after which part of `most`. Once it has, it is to be noted.

@@ -27,7 +27,11 @@ use crate::{mongod, s3, template};
 const EXECUTIONS: &str = "executions";
 
 /// Begins to serve the template's buckets, with files under `data`.
-pub async fn serve_buckets(config: &Config, buckets: &[Bucket]) -> Result<(String, s3::Handle)> {
+pub async fn serve_buckets(
+    config: &Config,
+    buckets: &[Bucket],
+    faults: &Faults,
+) -> Result<(String, s3::Handle)> {
     let port = config.expose.then(|| config.port + EXPOSED_S3);
     let listener = Listener::bind_inside(port).await?;
     let (url, listener, data) = (listener.url(), listener.into_inner(), &config.data);
@@ -38,7 +42,8 @@ pub async fn serve_buckets(config: &Config, buckets: &[Bucket]) -> Result<(Strin
     });
     let credentials =
         s3::Credentials { access_key: ACCESS_KEY_ID.to_owned(), secret_key: SECRET_ACCESS_KEY.to_owned() };
-    let handle = s3::serve(listener, &data.join("s3"), buckets.collect::<Result<_>>()?, &credentials)?;
+    let handle =
+        s3::serve(listener, &data.join("s3"), buckets.collect::<Result<_>>()?, &credentials, faults)?;
     Ok((url, handle))
 }
 

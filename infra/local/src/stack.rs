@@ -161,7 +161,7 @@ impl Stack {
         }
         let secrets = Secrets::new(texts);
         let vendor = Vendor::open(&config.data, &public.url(), config.video_duration, &faults)?;
-        let (s3_url, buckets) = services::serve_buckets(&config, &template.buckets).await?;
+        let (s3_url, buckets) = services::serve_buckets(&config, &template.buckets, &faults).await?;
         let page = Page::new(blueprint.root(), public.address().port(), &s3_url)?;
         let has_page = page.is_there();
 

@@ -52,7 +52,7 @@ impl IntoResponse for Refusal {
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "LimitExceededException",
-                "Too many messages wait for this connection",
+                "Too many messages, or too many that wait for this connection",
             ),
         };
         (status, [("x-amzn-errortype", kind)], axum::Json(json!({ "message": message }))).into_response()
@@ -77,6 +77,9 @@ async fn post(
     if stage.faults.strikes(Fault::HangPush, &id) {
         // Until who asks gives up.
         std::future::pending::<()>().await;
+    }
+    if stage.faults.strikes(Fault::ThrottlePush, &id) {
+        return Err(Refusal::TooMany);
     }
     if stage.faults.strikes(Fault::Gone, &id) {
         return Err(Refusal::Gone);

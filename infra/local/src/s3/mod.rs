@@ -16,6 +16,7 @@ use anyhow::{Context, anyhow};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use s3s::auth::SimpleAuth;
@@ -29,6 +30,8 @@ use tracing::error;
 
 use cors::CorsRule;
 use objects::Objects;
+
+use crate::faults::{Fault, Faults};
 
 /// A bucket and what web pages may do with it.
 #[derive(Debug, Clone)]
@@ -70,6 +73,7 @@ pub fn serve(
     root: &Path,
     buckets: Vec<Bucket>,
     credentials: &Credentials,
+    faults: &Faults,
 ) -> anyhow::Result<Handle> {
     for bucket in &buckets {
         let directory = root.join(&bucket.name);
@@ -84,6 +88,7 @@ pub fn serve(
     let front = Front {
         service: service.build(),
         cors: buckets.into_iter().map(|bucket| (bucket.name, bucket.cors)).collect(),
+        faults: faults.clone(),
     };
 
     let router = Router::new().fallback(handle).with_state(Arc::new(front));
@@ -102,6 +107,33 @@ pub fn serve(
 struct Front {
     service: S3Service,
     cors: HashMap<String, Vec<CorsRule>>,
+    faults: Faults,
+}
+
+impl Front {
+    async fn answer(&self, request: Request) -> Response {
+        let (method, path) = (request.method(), request.uri().path());
+        if self.faults.strikes(Fault::ThrottleS3, path) {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.");
+        }
+        if *method == Method::PUT && self.faults.room(path).is_err() {
+            let message = "We encountered an internal error. Please try again.";
+            return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message);
+        }
+        match self.service.call(request.map(s3s::Body::http_body_unsync)).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                error!("S3 failed: {error:?}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    (status, [(CONTENT_TYPE, "application/xml")], body).into_response()
 }
 
 async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response {
@@ -111,13 +143,7 @@ async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response {
         return cors::preflight(rules, request.headers());
     }
     let access = cors::actual(rules, request.method(), request.headers());
-    let mut response = match front.service.call(request.map(s3s::Body::http_body_unsync)).await {
-        Ok(response) => response.map(Body::new),
-        Err(error) => {
-            error!("S3 failed: {error:?}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    };
+    let mut response = front.answer(request).await;
     // On errors too: a page must be able to read a 412.
     response.headers_mut().extend(access);
     response

@@ -32,7 +32,7 @@ async fn start() -> Stack {
     let buckets =
         vec![Bucket { name: BUCKET.into(), cors: vec![rule] }, Bucket { name: "other".into(), cors: vec![] }];
     let credentials = Credentials { access_key: "local".into(), secret_key: "secret".into() };
-    let handle = serve(listener, root.path(), buckets, &credentials).unwrap();
+    let handle = serve(listener, root.path(), buckets, &credentials, &Faults::none()).unwrap();
     let s3 = client(&address, "secret");
     Stack { _root: root, _handle: handle, address, s3, browser: reqwest::Client::new() }
 }

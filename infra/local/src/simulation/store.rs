@@ -186,6 +186,7 @@ impl Vendor {
     }
 
     async fn store(&self, task: Task) -> std::io::Result<()> {
+        self.0.faults.room(&task.id)?;
         let path = self.0.directory.join(format!("{}.json", task.id));
         let half = path.with_extension("part");
         tokio::fs::write(&half, serde_json::to_vec_pretty(&task)?).await?;

@@ -34,6 +34,9 @@ async fn operation(State(machines): State<Machines>, headers: HeaderMap, body: B
         std::future::pending::<()>().await;
     }
     let answer = match target.strip_prefix("AWSStepFunctions.") {
+        _ if machines.faults().strikes(Fault::ThrottleStates, target) => {
+            Err(Refusal("ThrottlingException", "Rate exceeded".to_owned()))
+        }
         Some("StartExecution") => parse(&body).and_then(|request| start(&machines, request)),
         Some("DescribeExecution") => parse(&body).and_then(|request| describe(&machines, request)),
         Some("ListExecutions") => parse(&body).and_then(|request| list(&machines, request)),

@@ -144,7 +144,7 @@ impl Machines {
             position,
             task: None,
         };
-        self.0.store.save(&execution).map_err(NotStarted::NotStored)?;
+        self.save(&execution).map_err(NotStarted::NotStored)?;
         execution.task = Some(tokio::spawn(running).abort_handle());
         info!(execution = name, "{} started", machine_name(machine_arn));
         executions.push(execution.clone());
@@ -201,11 +201,16 @@ impl Machines {
         let found = executions.iter_mut().find(|execution| execution.arn == arn);
         if let Some(execution) = found.filter(|execution| execution.end.is_none()) {
             change(execution);
-            if let Err(error) = self.0.store.save(execution) {
+            if let Err(error) = self.save(execution) {
                 // After a restart it would go on from an earlier state, each of which is safe to repeat.
                 warn!(execution = execution.name, "the execution cannot be stored: {error}");
             }
         }
+    }
+
+    fn save(&self, execution: &Execution) -> io::Result<()> {
+        self.0.faults.room(&execution.name)?;
+        self.0.store.save(execution)
     }
 
     pub(super) fn find(&self, arn: &str) -> Option<Execution> {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::{
     board::{Board, PNG},
+    slow_vendor::{SlowVendor, TASK},
     socket::{PATIENCE, Socket, now},
     studio::Studio,
 };
@@ -213,4 +214,57 @@ async fn a_lost_disconnect_is_made_good_by_the_sweep() {
     board.sweep().await;
     assert_eq!(open().await, 0);
     board.stop().await;
+}
+
+#[tokio::test]
+async fn a_throttled_push_is_missed_by_one_and_harms_nobody() {
+    let board = Board::start().await;
+    let (mut writer, mut other) = (board.connect().await, board.connect().await);
+    let id = writer.create().await;
+    other.expect_push("workspace.created").await;
+    board.faults().switch(Fault::ThrottlePush, 1.0);
+    writer.update(&id, json!({"form_data.a": 1})).await;
+    assert_eq!(board.faults().count(Fault::ThrottlePush), 1, "a push is not tried again");
+    board.faults().switch(Fault::ThrottlePush, 0.0);
+    other.assert_no_push().await;
+    writer.update(&id, json!({"form_data.a": 2})).await;
+    assert_eq!(other.expect_push("workspace.updated").await["updates"], json!({"form_data.a": 2}));
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_throttled_or_full_store_of_pictures_is_unavailable_for_now() {
+    let board = Board::start().await;
+    for fault in [Fault::ThrottleS3, Fault::DiskFull] {
+        board.faults().switch(fault, 1.0);
+        let refused = board.send(board.form(PNG, "picture", "image/png")).await;
+        assert!(refused.headers.contains_key("retry-after"));
+        refused.refused(503, "SERVICE_UNAVAILABLE");
+        board.faults().switch(fault, 0.0);
+        let image_url = board.upload(PNG).await;
+        assert_eq!(board.get(&image_url).await.status, 200);
+    }
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_throttled_or_finds_the_disk_full_is_left_to_the_sweeper() {
+    for fault in [Fault::ThrottleStates, Fault::DiskFull] {
+        let mut vendor = SlowVendor::start().await;
+        let board = Board::start_with_parameter("VideoVendorUrl", &vendor.url).await;
+        let mut studio = Studio::of(board).await;
+        studio.board.faults().switch(fault, 1.0);
+        vendor.answer.notify_one();
+        assert_eq!(studio.board.send(studio.generate("walks")).await.data()["task_id"], TASK);
+        studio.expect("generating").await;
+        assert!(studio.board.faults().count(fault) > 0);
+        studio.board.faults().switch(fault, 0.0);
+        assert!(studio.board.executions().await.is_empty());
+        studio.age("video.generation.polled_at", 121).await;
+        studio.board.sweep().await;
+        studio.expect("completed").await;
+        assert_eq!(vendor.asked.len(), 1, "the vendor was asked once");
+        vendor.asked.recv().await.unwrap();
+        studio.board.stop().await;
+    }
 }
