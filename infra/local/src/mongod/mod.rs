@@ -8,6 +8,7 @@
 mod binary;
 mod replica_set;
 mod server;
+mod three;
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -20,6 +21,7 @@ use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
 
 use server::Server;
+pub use three::Three;
 
 /// A database that the stack may use: somebody else's, or one that lives as long as this value.
 pub struct Database {

@@ -89,7 +89,7 @@ fn code(error: &Error) -> Option<i32> {
     }
 }
 
-async fn connect(uri: &str) -> anyhow::Result<Client> {
+pub(super) async fn connect(uri: &str) -> anyhow::Result<Client> {
     let options = ClientOptions::parse(uri).await?;
     Ok(Client::with_options(options)?)
 }

@@ -70,8 +70,32 @@ impl Server {
         }
     }
 
+    /// Starts `binary` as one of several members, and returns once it takes connections: who is primary is their affair.
+    pub(super) async fn start_member(
+        binary: &Path,
+        directory: &Path,
+        log: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
+        let (child, parent) = spawn(command(binary, directory, "127.0.0.1", port, log)?).await?;
+        let mut server = Self { child, port, _parent: parent };
+        tokio::select! {
+            answers = timeout(START_TIMEOUT, accepts_connections(port)) => {
+                answers.with_context(|| format!("MongoDB does not answer; its log is {}", log.display()))?;
+                Ok(server)
+            }
+            status = server.exited() => Err(explain(status?, log)),
+        }
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Ends it at once, whatever it is at.
+    pub(super) async fn kill(mut self) {
+        // It fails where the process has ended already.
+        let _ = self.child.kill().await;
     }
 
     #[cfg(test)]
@@ -104,7 +128,7 @@ impl Server {
     }
 }
 
-async fn free_port() -> io::Result<u16> {
+pub(super) async fn free_port() -> io::Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr().map(|address| address.port())
 }
 
