@@ -79,8 +79,8 @@ impl Client {
     fn refused(&mut self, pending: &Pending, code: &str, data: &Value) {
         self.settle(pending, End::Refused);
         let records = self.journal.records();
-        let is_deletion_sent =
-            |id: &str| records.workspaces.get(id).is_none_or(|known| known.is_deletion_sent);
+        let may_be_gone =
+            |id: &str| !records.workspaces.contains_key(id) || records.deletions(id).next().is_some();
         let operation = &records.operations[pending.operation];
         let mut about = operation.writes.iter().map(|write| write.workspace.as_str());
         let is_expected = match (pending.kind, code) {
@@ -88,9 +88,9 @@ impl Client {
             | (Kind::LockedUpdate, "CONFLICT")
             | (Kind::Cancel, _) => true,
             (Kind::Delete, "WORKSPACE_NOT_FOUND") => {
-                pending.workspace.as_deref().is_some_and(|id| records.deletions(id) > 1)
+                pending.workspace.as_deref().is_some_and(|id| records.deletions(id).nth(1).is_some())
             }
-            (_, "WORKSPACE_NOT_FOUND") => about.any(is_deletion_sent),
+            (_, "WORKSPACE_NOT_FOUND") => about.any(may_be_gone),
             _ => false,
         };
         drop(records);
@@ -126,12 +126,7 @@ impl Client {
                     self.view.apply(id, &write.path, write.value.clone(), text("updated_at"));
                 }
             }
-            Kind::Delete => {
-                if let Some(known) = records.workspaces.get_mut(id) {
-                    known.is_deleted = true;
-                }
-                self.view.delete(id);
-            }
+            Kind::Delete => self.view.delete(id),
             // They want another one at once, while the vendor may still be at the last.
             Kind::Cancel if !self.reserved.iter().any(|reserved| reserved == id) => {
                 drop(records);

@@ -154,8 +154,13 @@ impl Client {
             return;
         };
         if pending.sends > REPEATS {
-            let Some(pending) = self.pending.remove(request) else { return };
-            self.settle(&pending, End::Unknown);
+            // Another connection is no reason to ask again, or to give up before its time.
+            if pending.again <= Instant::now()
+                && let Some(pending) = self.pending.remove(request)
+            {
+                self.settle(&pending, End::Unknown);
+                self.load();
+            }
             return;
         }
         pending.sends += 1;

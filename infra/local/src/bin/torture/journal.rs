@@ -97,8 +97,6 @@ pub struct Known {
     pub owner: usize,
     pub created_by: usize,
     pub place: Value,
-    pub is_deletion_sent: bool,
-    pub is_deleted: bool,
 }
 
 /// A picture that was acknowledged.
@@ -123,6 +121,7 @@ pub struct Records {
     pub operations: Vec<Operation>,
     /// The operations that wrote a path of a workspace, in the order in which they were sent.
     pub by_path: HashMap<(String, String), Vec<usize>>,
+    deletions: HashMap<String, Vec<usize>>,
     pub workspaces: HashMap<String, Known>,
     pub pictures: Vec<Picture>,
     pub suggestions: Vec<Suggestion>,
@@ -145,14 +144,7 @@ impl Journal {
 
     /// Notes what is about to be sent: its number.
     pub fn begin(&self, operation: Operation) -> usize {
-        let mut records = self.records();
-        let number = records.operations.len();
-        for write in &operation.writes {
-            let key = (write.workspace.clone(), write.path.clone());
-            records.by_path.entry(key).or_default().push(number);
-        }
-        records.operations.push(operation);
-        number
+        self.records().begin(operation)
     }
 
     /// Notes how it ended.
@@ -211,17 +203,29 @@ impl Operation {
 }
 
 impl Records {
+    /// Notes what is about to be sent: its number.
+    pub fn begin(&mut self, operation: Operation) -> usize {
+        let number = self.operations.len();
+        for write in &operation.writes {
+            let key = (write.workspace.clone(), write.path.clone());
+            self.by_path.entry(key).or_default().push(number);
+        }
+        if let (Kind::Delete, Some(id)) = (operation.kind, &operation.about) {
+            self.deletions.entry(id.clone()).or_default().push(number);
+        }
+        self.operations.push(operation);
+        number
+    }
+
     /// Notes a workspace; `false` where another creation made it.
     pub fn created(&mut self, id: &str, owner: usize, client: usize, place: Value) -> bool {
-        let known = Known { owner, created_by: client, place, is_deletion_sent: false, is_deleted: false };
+        let known = Known { owner, created_by: client, place };
         self.workspaces.insert(id.to_owned(), known).is_none()
     }
 
-    /// How many deletions of a workspace were sent.
-    pub fn deletions(&self, id: &str) -> usize {
-        let is_deletion =
-            |operation: &&Operation| operation.kind == Kind::Delete && operation.about.as_deref() == Some(id);
-        self.operations.iter().filter(is_deletion).count()
+    /// The deletions of a workspace that were sent: of any, since one whose creation nobody answered can be seen and deleted, too.
+    pub fn deletions(&self, id: &str) -> impl Iterator<Item = &Operation> {
+        self.deletions.get(id).into_iter().flatten().map(|number| &self.operations[*number])
     }
 
     /// The writes of an operation after which its client has written nothing else there.

@@ -50,6 +50,7 @@ pub fn told_and_refused(records: &Records) -> Vec<String> {
 /// Each that was created once and not deleted is there once, and no other.
 fn workspaces(records: &Records, owner: usize, list: &[Value]) -> Vec<String> {
     let mut wrong = Vec::new();
+    let is_deleted = |id: &str| records.deletions(id).any(|deletion| deletion.acknowledged().is_some());
     let mut listed = HashSet::new();
     let mut unknown = 0;
     for workspace in list {
@@ -62,7 +63,7 @@ fn workspaces(records: &Records, owner: usize, list: &[Value]) -> Vec<String> {
             Some(known) if known.owner != owner => {
                 wrong.push(format!("{id} is owner {}'s, and owner {owner} sees it", known.owner));
             }
-            Some(known) if known.is_deleted => wrong.push(format!("{id} was deleted, and is there")),
+            Some(_) if is_deleted(id) => wrong.push(format!("{id} was deleted, and is there")),
             Some(_) => {}
         }
     }
@@ -75,7 +76,7 @@ fn workspaces(records: &Records, owner: usize, list: &[Value]) -> Vec<String> {
             .push(format!("owner {owner} has {unknown} workspaces of {open} creations that nobody answered"));
     }
     for (id, known) in &records.workspaces {
-        if known.owner == owner && !known.is_deletion_sent && !listed.contains(id.as_str()) {
+        if known.owner == owner && records.deletions(id).next().is_none() && !listed.contains(id.as_str()) {
             wrong.push(format!("{id} was created, and is lost"));
         }
     }

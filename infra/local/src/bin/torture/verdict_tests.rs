@@ -19,8 +19,7 @@ impl History {
     /// One workspace, `w`, of owner 0.
     fn new() -> Self {
         let mut records = Records::default();
-        let known =
-            Known { owner: 0, created_by: 0, place: json!(7), is_deletion_sent: false, is_deleted: false };
+        let known = Known { owner: 0, created_by: 0, place: json!(7) };
         records.workspaces.insert("w".to_owned(), known);
         Self { start: Instant::now(), records }
     }
@@ -39,14 +38,12 @@ impl History {
             end: end.map(|(end, second)| (end, self.at(second))),
             ..Operation::new(Kind::Update, 0, client)
         };
-        let number = self.records.operations.len();
-        self.records.by_path.entry(("w".to_owned(), PATH.to_owned())).or_default().push(number);
-        self.records.operations.push(operation);
+        self.records.begin(operation);
         self
     }
 
     fn operation(&mut self, kind: Kind, sent: u64, end: (End, u64), task: Option<&str>) -> &mut Self {
-        self.records.operations.push(Operation {
+        self.records.begin(Operation {
             about: Some("w".to_owned()),
             task: task.map(str::to_owned),
             sent: self.at(sent),
@@ -131,10 +128,9 @@ fn what_was_created_is_there_once_and_what_was_deleted_is_not() {
         &check(&history.records, 1, std::slice::from_ref(&workspace), history.at(100)),
         "is owner 0's",
     );
-    let known = history.records.workspaces.get_mut("w").unwrap();
-    known.is_deletion_sent = true;
+    history.operation(Kind::Delete, 30, (End::Unknown, 50), None);
     assert!(history.check(&[]).is_empty() && history.check(std::slice::from_ref(&workspace)).is_empty());
-    history.records.workspaces.get_mut("w").unwrap().is_deleted = true;
+    history.operation(Kind::Delete, 51, (ACKNOWLEDGED, 52), None);
     assert_one(&history.check(&[workspace]), "was deleted, and is there");
 }
 

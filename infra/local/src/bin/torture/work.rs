@@ -134,9 +134,6 @@ impl Client {
             return;
         }
         let Some(id) = self.pick(&ids) else { return };
-        if let Some(known) = self.journal.records().workspaces.get_mut(&id) {
-            known.is_deletion_sent = true;
-        }
         let operation = Operation { about: Some(id.clone()), ..self.operation(Kind::Delete, Vec::new()) };
         self.send(Kind::Delete, json!({"workspace_id": id}), operation).await;
     }
