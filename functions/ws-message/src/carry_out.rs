@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use shared::{
     edge::function::note,
     model::{
@@ -17,6 +19,10 @@ use shared::{
 };
 
 use crate::App;
+
+/// A page that connects while a write runs, and loads its list before the write shows there, has to be told of it, too: where the
+/// write took so long that it can have done both, whom to tell is looked up again.
+const SLOW_WRITE: Duration = Duration::from_millis(50);
 
 /// What came of a write: the answer, and what the owner's other connections are told, if anything.
 type Written = (Answer, Option<Event>);
@@ -52,6 +58,7 @@ impl App {
             }
             audience
         };
+        let begun = Instant::now();
         let (written, audience) = tokio::join!(write, look);
         if let Ok(audience) = &audience {
             self.sessions.learn(connection_id, audience.sent, Timestamp::now());
@@ -59,8 +66,12 @@ impl App {
         match written {
             Ok((answer, event)) => {
                 if let Some(event) = event {
-                    match audience {
-                        Ok(audience) => self.pusher.tell(audience.others, &event).await,
+                    let others = match begun.elapsed() > SLOW_WRITE {
+                        true => self.connections.beside(connection_id, owner).await,
+                        false => audience.map(|audience| audience.others),
+                    };
+                    match others {
+                        Ok(others) => self.pusher.tell(others, &event).await,
                         Err(error) => log_unknown_audience(&error),
                     }
                 }

@@ -262,6 +262,12 @@ impl Connections {
         Ok(found.into_iter().filter(Connection::is_authorized).collect())
     }
 
+    /// The other connections of `owner` beside `id`.
+    pub async fn beside(&self, id: &str, owner: &Owner) -> Result<Vec<Connection>, DatabaseError> {
+        let all = self.of(owner).await?;
+        Ok(all.into_iter().filter(|connection| connection.id != id).collect())
+    }
+
     /// The other connections of `owner` beside `id`, and how `id` itself stands: in one read, so that for most frames there
     /// is nothing to write.
     pub async fn around(&self, id: &str, owner: &Owner) -> Result<Audience, DatabaseError> {

@@ -1,5 +1,7 @@
 //! Contract §3, §6: connections that come, fall silent and go.
 
+use std::time::Duration;
+
 use local::secrets::MONGODB_URI;
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
@@ -192,5 +194,35 @@ async fn a_refused_connection_is_an_http_error_at_the_handshake() {
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => assert_eq!(response.status(), 503),
         other => panic!("{other:?}"),
     }
+    board.stop().await;
+}
+
+#[tokio::test]
+async fn who_connects_while_a_write_is_held_up_is_told_of_it() {
+    let board = Board::start().await;
+    let mut writer = board.connect().await;
+    let id = writer.create().await;
+    // Somebody else's transaction holds the workspace.
+    let workspaces = board.rows("workspaces");
+    let mut session = workspaces.client().start_session().await.unwrap();
+    session.start_transaction().await.unwrap();
+    let touch = workspaces.update_one(doc! {}, doc! {"$set": {"touched": true}}).session(&mut session);
+    assert_eq!(touch.await.unwrap().modified_count, 1);
+    let frame = writer
+        .frame("workspace.update", json!({"workspace_id": id, "updates": {"form_data.motion_prompt": "x"}}));
+    writer.send(&frame).await;
+    // Long enough for the function to have looked up whom to tell, and to be a slow write.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut late = board.connect().await;
+    assert_eq!(board.workspace(&id).await["form_data"]["motion_prompt"], "");
+    session.abort_transaction().await.unwrap();
+    assert_eq!(
+        writer.answer_to(frame["request_id"].as_str().unwrap()).await["type"],
+        "workspace.sync_confirm"
+    );
+    assert_eq!(
+        late.expect_push("workspace.updated").await["updates"],
+        json!({"form_data.motion_prompt": "x"})
+    );
     board.stop().await;
 }
