@@ -20,6 +20,12 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Value>>>>;
 
+/// A frame that nobody asked for.
+pub struct Push {
+    pub at: Instant,
+    pub frame: Value,
+}
+
 /// A connection. Dropped, it is closed.
 pub struct Client {
     sink: tokio::sync::Mutex<SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>>,
@@ -29,7 +35,7 @@ pub struct Client {
 
 impl Client {
     /// Connects; what is pushed goes to `pushes`.
-    pub async fn connect(url: &str, pushes: mpsc::UnboundedSender<Instant>) -> anyhow::Result<Self> {
+    pub async fn connect(url: &str, pushes: mpsc::UnboundedSender<Push>) -> anyhow::Result<Self> {
         let (stream, _) = connect_async(url).await?;
         let (sink, mut frames) = stream.split();
         let waiting = Waiting::default();
@@ -42,24 +48,33 @@ impl Client {
                 // Nobody waits for either any more where the send fails.
                 match waiter {
                     Some(waiter) => drop(waiter.send(frame)),
-                    None => drop(pushes.send(Instant::now())),
+                    None => drop(pushes.send(Push { at: Instant::now(), frame })),
                 }
             }
         });
         Ok(Self { sink: tokio::sync::Mutex::new(sink), waiting, reader })
     }
 
-    /// Sends a frame, and waits for its answer.
+    /// Sends a frame, and waits for its answer: null if none came, or there is no connection any more.
     pub async fn request(&self, kind: &str, data: Value) -> Value {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let timestamp = jiff::Timestamp::now().as_millisecond();
         let frame = json!({"type": kind, "data": data, "timestamp": timestamp, "request_id": id});
         let (waiter, answer) = oneshot::channel();
-        lock(&self.waiting).insert(id, waiter);
+        lock(&self.waiting).insert(id.clone(), waiter);
         let sent = self.sink.lock().await.send(Message::text(frame.to_string())).await;
-        assert!(sent.is_ok(), "a frame could not be sent");
-        // The gateway's own errors don't say of which frame they are.
-        timeout(PATIENCE, answer).await.ok().and_then(Result::ok).unwrap_or_default()
+        let answer = match sent {
+            // The gateway's own errors don't say of which frame they are.
+            Ok(()) => timeout(PATIENCE, answer).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        lock(&self.waiting).remove(&id);
+        answer.unwrap_or_default()
+    }
+
+    /// Whether the connection is still there.
+    pub fn is_open(&self) -> bool {
+        !self.reader.is_finished()
     }
 
     /// A new workspace.
@@ -85,6 +100,6 @@ impl Drop for Client {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

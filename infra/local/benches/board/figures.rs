@@ -37,34 +37,49 @@ pub fn mb(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1_000_000.0)
 }
 
-/// Work, aim and measurement, a line each.
-pub struct Table(Vec<[String; 3]>);
+/// What was measured, a line each: most often work, aim and figures.
+pub struct Table<const COLUMNS: usize = 3> {
+    heads: [&'static str; COLUMNS],
+    rows: Vec<[String; COLUMNS]>,
+}
 
 impl Table {
     pub fn new() -> Self {
-        Self(Vec::new())
+        Self::with_heads(["work", "aim", "measured"])
     }
 
     pub fn row(&mut self, work: impl Into<String>, aim: impl Into<String>, measured: impl Into<String>) {
         let row = [work.into(), aim.into(), measured.into()];
         // Also at once: the whole takes minutes.
         eprintln!("{}: {}", row[0], row[2]);
-        self.0.push(row);
+        self.rows.push(row);
+    }
+}
+
+impl<const COLUMNS: usize> Table<COLUMNS> {
+    pub fn with_heads(heads: [&'static str; COLUMNS]) -> Self {
+        Self { heads, rows: Vec::new() }
+    }
+
+    pub fn cells(&mut self, row: [String; COLUMNS]) {
+        eprintln!("{}", row.join(" | "));
+        self.rows.push(row);
     }
 
     pub fn print(&self) {
-        let heads = ["work", "aim", "measured"].map(str::to_owned);
-        let widths = [0, 1, 2].map(|column| {
-            let cells = self.0.iter().chain([&heads]).map(|row| row[column].chars().count());
+        let heads = self.heads.map(str::to_owned);
+        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
+            let cells = self.rows.iter().chain([&heads]).map(|row| row[column].chars().count());
             cells.max().unwrap_or_default()
         });
-        let line = |row: &[String; 3]| {
-            let [a, b, c] = [0, 1, 2].map(|column| format!("{:width$}", row[column], width = widths[column]));
-            println!("| {a} | {b} | {c} |");
+        let line = |row: &[String; COLUMNS]| {
+            let cells: [String; COLUMNS] =
+                std::array::from_fn(|column| format!("{:width$}", row[column], width = widths[column]));
+            println!("| {} |", cells.join(" | "));
         };
         println!();
         line(&heads);
         println!("|{}|", widths.map(|width| "-".repeat(width + 2)).join("|"));
-        self.0.iter().for_each(line);
+        self.rows.iter().for_each(line);
     }
 }

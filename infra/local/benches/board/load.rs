@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     Bench,
     bare::Bare,
-    client::{Client, PATIENCE},
+    client::{Client, PATIENCE, Push},
     figures::{Samples, Table, ms},
     owner::{handshake, token},
 };
@@ -223,10 +223,10 @@ async fn pushes(bench: &Bench, connections: usize, table: &mut Table) -> anyhow:
 }
 
 /// When the last of so many pushes came; `None` if not all of them did.
-async fn all_of(pushed: &mut mpsc::UnboundedReceiver<Instant>, connections: usize) -> Option<Instant> {
+async fn all_of(pushed: &mut mpsc::UnboundedReceiver<Push>, connections: usize) -> Option<Instant> {
     let mut last = None;
     for _ in 0..connections {
-        last = timeout(PATIENCE, pushed.recv()).await.ok()?;
+        last = timeout(PATIENCE, pushed.recv()).await.ok()?.map(|push| push.at);
     }
     last
 }

@@ -7,11 +7,15 @@
 mod bare;
 mod client;
 mod cold;
+mod crowd;
 mod figures;
 mod flood;
 mod load;
 mod owner;
 mod process;
+mod scale;
+mod tally;
+mod usage;
 
 use std::path::Path;
 
@@ -37,7 +41,10 @@ struct Bench {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    allow_many_sockets();
+    let files = allow_many_sockets();
+    if is_named("scale") {
+        scale::check(files)?;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let data = TempDir::new()?;
     let mut config = Config::of_project(root)?;
@@ -78,6 +85,9 @@ async fn main() -> anyhow::Result<()> {
     if is_wanted("stack") {
         process::measure(&bench, &mut table).await?;
     }
+    if is_named("scale") {
+        scale::measure(&bench, &mut table).await?;
+    }
     table.print();
 
     bench.stack.stop().await;
@@ -88,12 +98,20 @@ async fn main() -> anyhow::Result<()> {
 
 /// `cargo bench -p local -- updates functions` measures only these.
 fn is_wanted(part: &str) -> bool {
-    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
-    named.peek().is_none() || named.any(|name| name == part)
+    named().next().is_none() || is_named(part)
 }
 
-/// A thousand connections have two ends in this process, and the usual limit is 1,024 files.
-fn allow_many_sockets() {
+/// What takes long is measured only by name.
+fn is_named(part: &str) -> bool {
+    named().any(|name| name == part)
+}
+
+fn named() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| !argument.starts_with("--"))
+}
+
+/// A thousand connections have two ends in this process, and the usual limit is 1,024 files. How many there may be now.
+fn allow_many_sockets() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: reads and writes a struct of this function's own.
     unsafe {
@@ -102,4 +120,5 @@ fn allow_many_sockets() {
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }
     }
+    limit.rlim_cur
 }

@@ -52,7 +52,7 @@ pub fn resident(process: u32) -> u64 {
 }
 
 /// A process and all that it started.
-fn tree(root: u32) -> Vec<u32> {
+pub fn tree(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(id) = found.get(next).copied() {
