@@ -141,6 +141,7 @@ fn the_parameters_that_documents_name_exist() {
         "ARCHITECTURE.md",
         "docs/deploy.md",
         "docs/cost.md",
+        "docs/scale.md",
         "docs/sam-local.md",
         "docs/vendors.md",
     ] {
