@@ -72,14 +72,25 @@ pub enum ErrorCode {
     RateLimited,
 }
 
+/// As much of a client's own words as an answer shows: a path of the contract is half as long, and an answer that no message holds
+/// would be none.
+const MAX_ECHO_CHARS: usize = 600;
+
+fn clipped(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_ECHO_CHARS) {
+        text.replace_range(end.., "…");
+    }
+    text
+}
+
 impl Answer {
     /// The answer to a frame that is wrong.
     pub fn invalid(fault: InvalidData) -> Self {
         let mut context = Map::from_iter([("field".to_owned(), fault.field.into())]);
         if let Some(path) = fault.path {
-            context.insert("path".to_owned(), path.into());
+            context.insert("path".to_owned(), clipped(path).into());
         }
-        Self::Error { message: fault.message, code: ErrorCode::InvalidData, context }
+        Self::Error { message: clipped(fault.message), code: ErrorCode::InvalidData, context }
     }
 
     /// The answer to a frame about a workspace that isn't there; `id` is the client's own text.
@@ -87,7 +98,7 @@ impl Answer {
         Self::Error {
             message: "工作空间不存在".to_owned(),
             code: ErrorCode::WorkspaceNotFound,
-            context: Map::from_iter([("workspace_id".to_owned(), id.into())]),
+            context: Map::from_iter([("workspace_id".to_owned(), clipped(id).into())]),
         }
     }
 
