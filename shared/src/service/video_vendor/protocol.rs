@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::{Map, Value};
 
 use crate::model::{GenerationId, ImageBounds, ImageHeader, ImageKind, InvalidData, MotionParams};
@@ -160,9 +160,10 @@ impl TaskState {
         Self::Unknown { state: state.chars().take(64).collect() }
     }
 
-    /// Success, if there is an address.
+    /// Success, if there is an address that a page may follow: what cannot be kept is shown where the vendor has it.
     pub(super) fn succeeded(url: Option<&str>) -> Self {
-        match url.filter(|url| !url.is_empty()) {
+        let is_of_web = |url: &str| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        match url.filter(|url| is_of_web(url)) {
             Some(url) => Self::Succeeded { url: url.to_owned() },
             None => Self::failed(NO_VIDEO),
         }
