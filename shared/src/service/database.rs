@@ -19,6 +19,9 @@ const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The driver tries a transaction again for two minutes, which nobody waits for.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The database itself gives up what takes longer. Who waits for it is gone by then, and updates of one workspace that get into each
+/// other's way would be tried again and again for minutes, at everybody's cost.
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// A process has one event at a time, and an event at most this many operations side by side.
 const MAX_POOL_SIZE: u32 = 4;
 /// A connection that was idle for longer than this has probably not outlived a freeze.

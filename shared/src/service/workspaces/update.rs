@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Remembered, Workspaces, alive, document::to_bson, moved_forward, only, remember};
 use crate::{
     model::{ClientKey, FieldUpdates, InvalidData, Owner, Sender, Timestamp, UpdatePath, WorkspaceId, hex},
-    service::database::{DatabaseError, date, literal, object_id, timestamp},
+    service::database::{DatabaseError, OPERATION_TIMEOUT, date, literal, object_id, timestamp},
 };
 
 /// How much `form_data` a workspace takes, as stored (contract §3).
@@ -91,6 +91,7 @@ impl Workspaces {
                 .find_one_and_update(filter, pipeline(sender, sent_at, &updates))
                 .projection(outcome(sender, &updates))
                 .return_document(ReturnDocument::After)
+                .max_time(OPERATION_TIMEOUT)
                 .await?;
             if let Some(after) = after {
                 let is_written =
