@@ -6,6 +6,7 @@ mod event;
 mod response;
 mod routes;
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -92,7 +94,11 @@ impl HttpGateway {
         };
         let event = match to_bytes(body, BODY_LIMIT).await {
             Ok(body) => event::event(parts, &body, &found, &self.api_id, source, request_id),
-            Err(_) => Bytes::new(),
+            Err(error) if is_too_large(&error) => Bytes::new(),
+            Err(_) => {
+                log::refused(&what, StatusCode::BAD_REQUEST.as_u16());
+                return message(StatusCode::BAD_REQUEST, "Bad Request");
+            }
         };
         if event.is_empty() || event.len() > REQUEST_LIMIT {
             log::refused(&what, StatusCode::PAYLOAD_TOO_LARGE.as_u16());
@@ -126,6 +132,11 @@ impl HttpGateway {
             }
         }
     }
+}
+
+/// Whether a body has no end within [`BODY_LIMIT`], rather than none at all.
+fn is_too_large(error: &axum::Error) -> bool {
+    error.source().is_some_and(|source| source.is::<LengthLimitError>())
 }
 
 /// The gateway's answer for most that goes wrong behind it.
