@@ -25,6 +25,9 @@ pub const LATE_LINE: &str = "local::late_line";
 /// So that lines of functions stand under the text of their call.
 const INDENT: &str = "              ";
 
+/// As much as is shown of what a call was.
+const MAX_WHAT_CHARS: usize = 200;
+
 /// A call that the gateway answered by itself.
 pub fn refused(what: &str, status: u16) {
     tracing::info!(target: CALL, what, status = status.to_string());
@@ -67,7 +70,7 @@ impl ForPeople {
             _ => Style::new().green(),
         };
         let status = self.paint(status, style);
-        let mut text = format!("{}  {} → {status}", self.dim(time), fields.text("what"));
+        let mut text = format!("{}  {} → {status}", self.dim(time), one_line(fields.text("what")));
         if !fields.text("function").is_empty() {
             let _ = write!(text, "  {}", self.dim(fields.text("function")));
         }
@@ -169,6 +172,19 @@ fn style_of(level: &str) -> Style {
     }
 }
 
+/// What a call was, which is in part a client's own words: it must not look like another line, nor speak to the terminal.
+fn one_line(text: &str) -> String {
+    let escape = |letter: char| match letter {
+        '"' | '\'' | '\\' => letter.to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    let mut line: String = text.chars().take(MAX_WHAT_CHARS).map(escape).collect();
+    if text.chars().nth(MAX_WHAT_CHARS).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -231,6 +247,16 @@ plain"#;
               INFO  flat name=n
               plain\n"
         );
+    }
+
+    #[test]
+    fn what_a_client_says_stays_on_its_line() {
+        let line = |what: &str| PLAIN.call("t", &fields(&[("what", what), ("status", "200")]));
+        let forged = "ping\n12:00:00.000  GET /a → 200\u{1b}[31m\u{0}\u{202e}";
+        let shown = r"ping\n12:00:00.000  GET /a → 200\u{1b}[31m\0\u{202e}";
+        assert_eq!(line(forged), format!("t  {shown} → 200\n"));
+        assert_eq!(line("GET /图片?\"a'b\\"), "t  GET /图片?\"a'b\\ → 200\n");
+        assert!(line(&"x".repeat(32_000)).len() < 300);
     }
 
     #[test]
