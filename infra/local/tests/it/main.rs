@@ -22,6 +22,7 @@ mod environment;
 mod events;
 mod faults;
 mod generation;
+mod hostile;
 mod images;
 mod leaks;
 mod observation;
