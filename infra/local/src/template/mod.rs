@@ -5,6 +5,7 @@
 //! what a function answers, and are skipped.
 
 mod conditions;
+mod limits;
 mod parameters;
 mod properties;
 mod resolve;

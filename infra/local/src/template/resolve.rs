@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
+
+use super::limits::MAX_TEXT_BYTES;
 
 /// The region that the local stack pretends to be in.
 pub const REGION: &str = "us-east-1";
@@ -152,6 +154,9 @@ impl Scope {
     /// `${Name}`, `${Resource.Attribute}` and `${!Literal}`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html>
     fn substitute(&self, text: &str, variables: &Map<String, Value>) -> Result<String> {
+        // Each once, however often the text names it.
+        let variables = variables.iter().map(|(name, value)| Ok((name.as_str(), self.resolve(value)?)));
+        let variables: BTreeMap<_, _> = variables.collect::<Result<_>>()?;
         let mut result = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -165,7 +170,7 @@ impl Scope {
                 continue;
             }
             let value = match (variables.get(name), name.split_once('.')) {
-                (Some(value), _) => self.resolve(value)?,
+                (Some(value), _) => value.clone(),
                 (None, Some((resource, attribute))) => json!(self.attribute(resource, attribute)?),
                 (None, None) => self.reference(name)?,
             };
@@ -174,6 +179,7 @@ impl Scope {
                 Value::Number(value) => result.push_str(&value.to_string()),
                 other => bail!("${{{name}}} stands for {other}, which is no text"),
             }
+            ensure!(result.len() <= MAX_TEXT_BYTES, "Fn::Sub makes more than {MAX_TEXT_BYTES} bytes");
         }
         result.push_str(rest);
         Ok(result)
@@ -242,6 +248,15 @@ mod tests {
         assert_eq!(sub(json!(["${x}-${!y}", {"x": {"Ref": "Stage"}}])).unwrap(), "prod-${y}");
         assert!(sub(json!("${Nope}")).unwrap_err().contains("Nope"));
         assert!(sub(json!("${Origins}")).unwrap_err().contains("no text"));
+    }
+
+    #[test]
+    fn substitutions_have_an_end() {
+        let doubled = |value: Value| json!({"Fn::Sub": ["${x}${x}", {"x": value}]});
+        let nested = |times: usize| (0..times).fold(json!("ha"), |value, _| doubled(value));
+        let length = |value: Value| scope().resolve(&value).unwrap().as_str().unwrap().len();
+        assert_eq!(length(nested(10)), 2048);
+        assert!(scope().resolve(&nested(100)).unwrap_err().to_string().contains("more than 4096 bytes"));
     }
 
     #[test]

@@ -6,8 +6,11 @@ use anyhow::{Context, Result, bail};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
+use super::limits;
+
 /// The one document of `text`.
 pub fn parse(text: &str) -> Result<Value> {
+    limits::check(text)?;
     let documents = Yaml::load_from_str(text).context("it is not valid YAML")?;
     match documents.as_slice() {
         [document] => to_json(document),
