@@ -4,6 +4,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 
+/// Names in a `ResultPath`: data that nests too deeply overflows the stack of whoever walks over it.
+const MAX_NAMES: usize = 32;
+
 /// A JSONPath to one value, such as `$.poll.status`. Paths that can select several values are not supported.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
@@ -65,9 +68,10 @@ impl TryFrom<Option<String>> for ResultPath {
             !name.is_empty()
                 && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
         };
-        let mut names: Vec<String> = match text.strip_prefix("$.") {
-            Some(names) if names.split('.').all(is_name) => names.split('.').map(str::to_owned).collect(),
-            _ => {
+        let is_path = |names: &&str| names.split('.').count() <= MAX_NAMES && names.split('.').all(is_name);
+        let mut names: Vec<String> = match text.strip_prefix("$.").filter(is_path) {
+            Some(names) => names.split('.').map(str::to_owned).collect(),
+            None => {
                 return Err(format!("the ResultPath {text:?} is not supported, only null, $ and $.name are"));
             }
         };
@@ -132,7 +136,8 @@ mod tests {
         assert_eq!(apply(Some("$.x.y"), json!({"a": 1})), Some(json!({"a": 1, "x": {"y": "new"}})));
         assert_eq!(apply(Some("$.a.b"), json!({"a": 1})), None);
         assert_eq!(apply(Some("$.a"), json!([1])), None);
-        for refused in ["", "a", "$.a[0]", "$.", "$.a..b", "$['a']"] {
+        let deep = format!("${}", ".a".repeat(100_000));
+        for refused in ["", "a", "$.a[0]", "$.", "$.a..b", "$['a']", &deep] {
             assert!(ResultPath::try_from(Some(refused.to_owned())).is_err(), "{refused}");
         }
     }
