@@ -16,7 +16,8 @@ use tracing::{info, warn};
 use super::api;
 use super::definition::StateMachine;
 use super::interpreter::{Invoke, Position, Step, TaskError};
-use super::store::{Store, millis};
+use super::millis;
+use super::store::Store;
 use crate::faults::Faults;
 
 /// State machines by their ARNs, and what they are doing. Clones share everything.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::definition::{Choice, Fail, State, StateMachine, Task, Wait};
+use super::millis;
 use super::path::Path;
-use super::store::millis;
 
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const MAX_DATA_BYTES: usize = 262_144;

@@ -11,6 +11,7 @@ mod api;
 mod definition;
 mod executions;
 mod interpreter;
+mod millis;
 mod path;
 mod store;
 

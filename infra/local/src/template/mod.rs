@@ -61,7 +61,8 @@ impl Blueprint {
         Self::parse(root.canonicalize()?, &file, &text).with_context(|| format!("{file} is broken"))
     }
 
-    fn parse(root: PathBuf, file: &str, text: &str) -> Result<Self> {
+    /// Reads `text`, which errors call `file`; the paths in it are relative to `root`.
+    pub fn parse(root: PathBuf, file: &str, text: &str) -> Result<Self> {
         let sections: properties::Sections = serde_json::from_value(yaml::parse(text)?)?;
         let mut globals = sections.globals;
         let function_globals = match globals.remove("Function") {
