@@ -34,8 +34,7 @@ impl ImageHeader {
         let (width, height) = match kind {
             ImageKind::Jpeg => jpeg_size(content)?,
             ImageKind::Png => size(ImageType::Png, content, 0)?,
-            // After the name of the container, which was read already.
-            ImageKind::WebP => size(ImageType::Webp, content, 12)?,
+            ImageKind::WebP => webp_size(content)?,
         };
         if width == 0 || height == 0 {
             return Err(ImageHeaderError::NotAPicture);
@@ -54,6 +53,17 @@ fn size(format: ImageType, content: &[u8], position: u64) -> Result<(usize, usiz
         }
         Err(_) => Err(ImageHeaderError::NotAPicture),
     }
+}
+
+/// The size that a WebP declares.
+fn webp_size(content: &[u8]) -> Result<(usize, usize), ImageHeaderError> {
+    // After the name of the container, which was read already.
+    let (width, height) = size(ImageType::Webp, content, 12)?;
+    // Of a lossy picture's numbers the first two bits say how to scale it (RFC 6386 §9.1). The crate takes them for its size.
+    Ok(match content.get(12..16) {
+        Some(b"VP8 ") => (width & 0x3FFF, height & 0x3FFF),
+        _ => (width, height),
+    })
 }
 
 /// The size in a JPEG's frame header, by the markers of ITU-T T.81, annex B.
@@ -158,6 +168,11 @@ mod tests {
         assert_eq!(size(&png(u32::MAX, 1)), Ok((4_294_967_295, 1)));
         assert_eq!(size(&jpeg(60_000, 4000, 3000)), Ok((4000, 3000)));
         assert_eq!(size(&webp(b"VP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x80\x02\xe0\x01")), Ok((640, 480)));
+        assert_eq!(
+            size(&webp(b"VP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x80\x42\xe0\xc1")),
+            Ok((640, 480)),
+            "to be scaled"
+        );
         assert_eq!(size(&webp(b"VP8L\0\0\0\0\x2f\x7f\xc2\x77\x00")), Ok((640, 480)));
         assert_eq!(size(&webp(b"VP8X\0\0\0\0\0\0\0\0\x7f\x02\x00\xdf\x01\x00")), Ok((640, 480)));
     }
