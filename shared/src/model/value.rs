@@ -87,6 +87,12 @@ mod tests {
     }
 
     #[test]
+    fn a_float_is_the_same_when_it_is_read_again() {
+        let once = parse("-4444444444000160000045000.0").unwrap();
+        assert_eq!(parse(&once.to_string()), Ok(once));
+    }
+
+    #[test]
     fn half_a_character_is_refused() {
         assert!(parse(r#""\ud800""#).is_err());
     }
