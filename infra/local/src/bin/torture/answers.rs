@@ -15,7 +15,10 @@ impl Client {
                 self.check_marks(&Value::Array(list.clone()).to_string());
                 self.view.load(number, &list);
             }
-            Done::Free(workspace) => self.reserved.retain(|reserved| *reserved != workspace),
+            Done::Generated(workspace, picture) => {
+                self.reserved.retain(|reserved| *reserved != workspace);
+                self.picture = picture.or(self.picture.take());
+            }
             Done::Nothing => {}
         }
     }
@@ -130,7 +133,7 @@ impl Client {
             // They want another one at once, while the vendor may still be at the last.
             Kind::Cancel if !self.reserved.iter().any(|reserved| reserved == id) => {
                 drop(records);
-                self.generate_of(id.to_owned(), String::new());
+                self.generate_again(id.to_owned());
             }
             Kind::Trespass => {
                 records.violation(format!("another owner's workspace was written: {}", pending.text))

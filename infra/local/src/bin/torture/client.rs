@@ -51,6 +51,8 @@ pub struct Client {
     pub vendor_errors: Arc<[String]>,
     /// Workspaces of which this client has cancelled a video: a late repeat may cancel another.
     pub cancelled: HashSet<String>,
+    /// The last picture that this client has uploaded.
+    pub picture: Option<String>,
     /// Workspaces for which this client has one frame or request under way that wants to be alone.
     pub reserved: Vec<String>,
     id: String,
@@ -65,8 +67,8 @@ pub struct Client {
 pub enum Done {
     /// The answer to the list that was asked for as the `number`th.
     Listed(u64, Vec<Value>),
-    /// A workspace is free again.
-    Free(String),
+    /// There is an answer about the video of a workspace, made of this picture.
+    Generated(String, Option<String>),
     /// Nothing that anybody waits for.
     Nothing,
 }
@@ -105,6 +107,7 @@ impl Client {
             lists: FuturesUnordered::new(),
             vendor_errors,
             cancelled: HashSet::new(),
+            picture: None,
             reserved: Vec::new(),
             id: format!("client-{number}"),
             socket: None,

@@ -51,7 +51,7 @@ const SHARE_OF_WORK: f64 = 0.5;
 const SHARE_ALONE: f64 = 0.7;
 /// How often a trouble's turn is repeated that never struck.
 const MOST_TURNS: usize = 10;
-const VIDEO_DURATION: Duration = Duration::from_secs(2);
+const VIDEO_DURATION: Duration = Duration::from_secs(3);
 
 /// Has many clients work on a board while everything goes wrong, and looks whether anything is lost.
 #[derive(Debug, Parser)]
@@ -153,7 +153,7 @@ async fn torture(
     let others = [
         ("Authentication", "secret"),
         ("MongoDatabase", "torture"),
-        ("PollSeconds", "1"),
+        ("PollSeconds", "2"),
         ("GenerationDeadlineSeconds", "60"),
     ];
     let parameters = bounds.into_iter().chain(others);

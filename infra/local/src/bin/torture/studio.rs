@@ -85,13 +85,18 @@ impl Request {
         }
     }
 
-    /// Uploads a picture, and has a video made of it; the request is repeated under its key until there is an answer.
-    async fn generate(self, words: String, is_hasty: bool) -> Done {
-        if let Some(image_url) = self.upload().await {
-            let one = self.order(&image_url, format!("order-{} {words}", self.name));
+    /// Has a video made of a picture, first uploaded where there is none; the request is repeated under its key until there is an
+    /// answer.
+    async fn generate(self, picture: Option<String>, words: String, is_hasty: bool) -> Done {
+        let picture = match picture {
+            Some(picture) => Some(picture),
+            None => self.upload().await,
+        };
+        if let Some(image_url) = &picture {
+            let one = self.order(image_url, format!("order-{} {words}", self.name));
             if is_hasty {
                 // In two tabs at once: one of them wins.
-                let two = self.order(&image_url, format!("order-{}-again", self.name));
+                let two = self.order(image_url, format!("order-{}-again", self.name));
                 let (one, two) = tokio::join!(one, two);
                 if let (Some(one), Some(two)) = (one, two)
                     && words.is_empty()
@@ -106,7 +111,7 @@ impl Request {
                 one.await;
             }
         }
-        Done::Free(self.workspace)
+        Done::Generated(self.workspace, picture)
     }
 
     /// When it was answered, in seconds since the operation began, and the task, if one was accepted.
@@ -170,15 +175,19 @@ impl Client {
     pub fn generate(&mut self, is_steered: bool) {
         let Some(workspace) = self.pick(&self.own()) else { return };
         let words = if is_steered { self.words() } else { String::new() };
-        self.generate_of(workspace, words);
+        self.generate_of(workspace, None, words);
     }
 
-    /// Has a video made of this workspace.
-    pub fn generate_of(&mut self, workspace: String, words: String) {
+    /// Has another video made for this workspace at once, of the last picture.
+    pub fn generate_again(&mut self, workspace: String) {
+        self.generate_of(workspace, self.picture.clone(), String::new());
+    }
+
+    fn generate_of(&mut self, workspace: String, picture: Option<String>, words: String) {
         self.reserved.push(workspace.clone());
         let is_hasty = self.random.u8(..) < 80 && !self.cancelled.contains(&workspace);
         let request = self.request(workspace);
-        self.requests.push(Box::pin(request.generate(words, is_hasty)));
+        self.requests.push(Box::pin(request.generate(picture, words, is_hasty)));
     }
 
     fn words(&mut self) -> String {
