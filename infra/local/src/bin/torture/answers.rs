@@ -17,6 +17,7 @@ impl Client {
             }
             Done::Generated(workspace, picture) => {
                 self.reserved.retain(|reserved| *reserved != workspace);
+                self.ordered.insert(workspace, Instant::now());
                 self.picture = picture.or(self.picture.take());
             }
             Done::Nothing => {}

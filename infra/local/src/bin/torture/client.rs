@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
+use crate::VIDEO_DURATION;
 use crate::clock::Clock;
 use crate::journal::{End, Journal, Kind, Operation};
 use crate::view::View;
@@ -53,6 +54,8 @@ pub struct Client {
     pub cancelled: HashSet<String>,
     /// The last picture that this client has uploaded.
     pub picture: Option<String>,
+    /// When there was an answer about the video of a workspace.
+    pub ordered: HashMap<String, Instant>,
     /// Workspaces for which this client has one frame or request under way that wants to be alone.
     pub reserved: Vec<String>,
     id: String,
@@ -108,6 +111,7 @@ impl Client {
             vendor_errors,
             cancelled: HashSet::new(),
             picture: None,
+            ordered: HashMap::new(),
             reserved: Vec::new(),
             id: format!("client-{number}"),
             socket: None,
@@ -121,6 +125,11 @@ impl Client {
     pub fn unique(&mut self) -> String {
         self.made += 1;
         format!("{}{}-{}", self.mark, self.number, self.made)
+    }
+
+    /// Whether the video of a workspace was ordered just now.
+    pub fn is_making(&self, workspace: &str) -> bool {
+        self.ordered.get(workspace).is_some_and(|ordered| ordered.elapsed() < VIDEO_DURATION)
     }
 
     /// How many frames have no answer yet.

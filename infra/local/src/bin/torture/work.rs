@@ -173,7 +173,10 @@ impl Client {
     }
 
     async fn cancel(&mut self) {
-        let Some(id) = self.pick(&self.own()) else { return };
+        let own = self.own();
+        let made: Vec<_> = own.iter().filter(|id| self.is_making(id)).cloned().collect();
+        // Mostly one that is being made.
+        let Some(id) = self.pick(if made.is_empty() { &own } else { &made }) else { return };
         self.cancelled.insert(id.clone());
         let operation = Operation { about: Some(id.clone()), ..self.operation(Kind::Cancel, Vec::new()) };
         self.send(Kind::Cancel, json!({"workspace_id": id}), operation).await;
