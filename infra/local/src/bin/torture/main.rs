@@ -51,7 +51,8 @@ const SHARE_OF_WORK: f64 = 0.5;
 const SHARE_ALONE: f64 = 0.7;
 /// How often a trouble's turn is repeated that never struck.
 const MOST_TURNS: usize = 10;
-const VIDEO_DURATION: Duration = Duration::from_secs(3);
+/// Several polls, so that an order that was cancelled is still asked about while the next one is made.
+const VIDEO_DURATION: Duration = Duration::from_secs(9);
 
 /// Has many clients work on a board while everything goes wrong, and looks whether anything is lost.
 #[derive(Debug, Parser)]
@@ -153,7 +154,7 @@ async fn torture(
     let others = [
         ("Authentication", "secret"),
         ("MongoDatabase", "torture"),
-        ("PollSeconds", "2"),
+        ("PollSeconds", "4"),
         ("GenerationDeadlineSeconds", "60"),
     ];
     let parameters = bounds.into_iter().chain(others);
