@@ -57,6 +57,10 @@ fn size(format: ImageType, content: &[u8], position: u64) -> Result<(usize, usiz
 
 /// The size that a WebP declares.
 fn webp_size(content: &[u8]) -> Result<(usize, usize), ImageHeaderError> {
+    // Of the first chunk's name the crate looks at the last letter only.
+    if content.get(12..16).is_some_and(|name| !matches!(name, b"VP8 " | b"VP8L" | b"VP8X")) {
+        return Err(ImageHeaderError::NotAPicture);
+    }
     // After the name of the container, which was read already.
     let (width, height) = size(ImageType::Webp, content, 12)?;
     // Of a lossy picture's numbers the first two bits say how to scale it (RFC 6386 §9.1). The crate takes them for its size.
@@ -204,6 +208,8 @@ mod tests {
         assert_eq!(size(b"\xFF\xD8\xFF\xE0\x00\x02 and so on"), Err(ImageHeaderError::NotAPicture));
         assert_eq!(size(&png(0, 480)), Err(ImageHeaderError::NotAPicture));
         assert_eq!(size(&webp(b"ALPH\0\0\0\0")), Err(ImageHeaderError::NotAPicture));
+        // Of the chunk's name not only the last letter counts.
+        assert_eq!(size(&webp(b"VP6L\0\0\0\0\x2f\x7f\xc2\x77\x00")), Err(ImageHeaderError::NotAPicture));
         for whole in [png(640, 480), jpeg(10, 640, 480)] {
             assert_eq!(size(&whole[..whole.len() - 1]), Err(ImageHeaderError::Incomplete));
         }
