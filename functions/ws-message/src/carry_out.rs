@@ -22,7 +22,7 @@ use crate::App;
 
 /// A page that connects while a write runs, and loads its list before the write shows there, has to be told of it, too: where the
 /// write took so long that it can have done both, whom to tell is looked up again.
-const SLOW_WRITE: Duration = Duration::from_millis(50);
+const SLOW_WRITE: Duration = Duration::from_millis(20);
 
 /// What came of a write: the answer, and what the owner's other connections are told, if anything.
 type Written = (Answer, Option<Event>);
@@ -66,10 +66,12 @@ impl App {
         match written {
             Ok((answer, event)) => {
                 if let Some(event) = event {
-                    let others = match begun.elapsed() > SLOW_WRITE {
-                        true => self.connections.beside(connection_id, owner).await,
-                        false => audience.map(|audience| audience.others),
-                    };
+                    let mut others = audience.map(|audience| audience.others);
+                    if begun.elapsed() > SLOW_WRITE
+                        && let Ok(now) = self.connections.beside(connection_id, owner).await
+                    {
+                        others = Ok(now);
+                    }
                     match others {
                         Ok(others) => self.pusher.tell(others, &event).await,
                         Err(error) => log_unknown_audience(&error),
