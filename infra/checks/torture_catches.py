@@ -80,8 +80,8 @@ def run(*command, **options):
 
 def copy():
     """The files that git knows, as they are now. Those that didn't change keep their time, so that nothing is built for them."""
-    listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT, capture_output=True, check=True).stdout
-    for name in listed.splitlines():
+    listed = run("git", "ls-files", "-zco", "--exclude-standard", cwd=ROOT, capture_output=True, check=True).stdout
+    for name in listed.strip("\0").split("\0"):
         source, target = ROOT / name, COPY / name
         if source.is_file() and not (target.is_file() and target.read_bytes() == source.read_bytes()):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -77,14 +77,20 @@ impl Server {
         log: &Path,
         port: u16,
     ) -> anyhow::Result<Self> {
-        let (child, parent) = spawn(command(binary, directory, "127.0.0.1", port, log)?).await?;
-        let mut server = Self { child, port, _parent: parent };
-        tokio::select! {
-            answers = timeout(START_TIMEOUT, accepts_connections(port)) => {
-                answers.with_context(|| format!("MongoDB does not answer; its log is {}", log.display()))?;
-                Ok(server)
+        loop {
+            let (child, parent) = spawn(command(binary, directory, "127.0.0.1", port, log)?).await?;
+            let mut server = Self { child, port, _parent: parent };
+            let exited = tokio::select! {
+                answers = timeout(START_TIMEOUT, accepts_connections(port)) => {
+                    answers.with_context(|| format!("MongoDB does not answer; its log is {}", log.display()))?;
+                    return Ok(server);
+                }
+                status = server.exited() => status?,
+            };
+            // While it was dead, a connection of somebody else's may have got its port, but not for long.
+            if exited.code() != Some(EXIT_PORT_TAKEN) {
+                return Err(explain(exited, log));
             }
-            status = server.exited() => Err(explain(status?, log)),
         }
     }
 

@@ -100,12 +100,20 @@ impl Three {
         Ok(())
     }
 
-    /// Has the primary hand over, as for maintenance.
+    /// Has the primary hand over, as for maintenance, and waits until it has.
     pub async fn step_down(&self) -> anyhow::Result<()> {
         let primary = self.primary().await?;
-        // It may refuse while no other is up to date, and its answer may be lost with its connections.
-        let _ = self.ask(primary, doc! {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2}).await;
-        Ok(())
+        let hand_over = async {
+            loop {
+                // It may refuse while no other is up to date, and its answer may be lost with its connections.
+                let _ = self.ask(primary, doc! {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2}).await;
+                match self.primary().await {
+                    Ok(now) if now == primary => {}
+                    other => return other.map(drop),
+                }
+            }
+        };
+        timeout(PATIENCE, hand_over).await.context("the primary does not hand over")?
     }
 
     /// Brings all back, and waits until one is primary and the others follow it.

@@ -101,7 +101,7 @@ impl Client {
         if !is_expected {
             self.journal.violation(format!("a good frame was refused: {} → {data}", pending.text));
         }
-        if code == "CONFLICT" {
+        if matches!(code, "CONFLICT" | "WORKSPACE_NOT_FOUND") {
             self.load();
         }
     }
@@ -124,6 +124,10 @@ impl Client {
                     "_id": id, PLACE: data[PLACE], "form_data": form_data, "updated_at": data["created_at"],
                 });
                 self.view.show(&created);
+                // To a repeat this is said even of one that was deleted since.
+                if pending.is_repeated() {
+                    self.load();
+                }
             }
             Kind::Update | Kind::LockedUpdate => {
                 for write in records.newest_writes(pending.operation) {

@@ -27,6 +27,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const REPEATS: u32 = 3;
 /// After an error that passes.
 pub const PAUSE: Duration = Duration::from_millis(500);
+/// How long it may take to connect, and to have an answer to all or to have given it up, once nothing goes wrong any more.
+const SETTLING_LIMIT: Duration = Duration::from_secs(180);
 /// How long a handshake may take, which waits for a function.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -85,6 +87,13 @@ pub struct Pending {
     sends: u32,
     /// When it is sent again.
     pub again: Instant,
+}
+
+impl Pending {
+    /// Whether it was sent more than once.
+    pub fn is_repeated(&self) -> bool {
+        self.sends > 1
+    }
 }
 
 impl Client {
@@ -267,7 +276,13 @@ impl Client {
 
     /// Receives until every frame and list has its answer, or never will.
     pub async fn settle_all(&mut self) {
+        let late = Instant::now() + SETTLING_LIMIT;
         while self.socket.is_none() || !self.pending.is_empty() || !self.lists.is_empty() {
+            if Instant::now() > late {
+                return self
+                    .journal
+                    .violation(format!("client {} gets no connection, or no answer", self.number));
+            }
             self.step(Instant::now() + PAUSE).await;
         }
     }

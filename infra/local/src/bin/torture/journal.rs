@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::view::PLACE;
+
 /// What a client does, as it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -159,21 +161,32 @@ impl Journal {
 
     /// Notes what an owner was told unasked.
     pub fn told(&self, owner: usize, data: &Value) {
-        let Some(updates) = data["updates"].as_object() else { return };
         let mut records = self.records();
         let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
         let (id, at) = (text("workspace_id"), text("updated_at"));
-        for (path, value) in updates {
-            let numbers = records.by_path.get(&(id.clone(), path.clone())).cloned().unwrap_or_default();
-            match numbers.into_iter().find(|number| records.operations[*number].wrote(&id, path, value)) {
+        let members = |name: &str| data[name].as_object().into_iter().flatten();
+        let updates = members("updates").map(|(path, value)| (id.as_str(), path.as_str(), value));
+        let places = members("reorder_map").map(|(id, place)| (id.as_str(), PLACE, place));
+        for (id, path, value) in updates.chain(places) {
+            let key = (id.to_owned(), path.to_owned());
+            let mut numbers = records.by_path.get(&key).cloned().unwrap_or_default().into_iter();
+            match numbers.find(|number| records.operations[*number].wrote(id, path, value)) {
                 Some(number) => records.operations[number].is_told = true,
                 None => records
                     .violation(format!("owner {owner} was told what nobody wrote: {id} {path} {value}")),
             }
         }
-        let first = records.told.insert((id.clone(), at.clone()), data["updates"].clone());
-        if first.is_some_and(|first| first != data["updates"]) {
-            records.violation(format!("two changes of {id} have the same updated_at {at}"));
+        let mut about = members("reorder_map").map(|(id, _)| id).chain([&id]);
+        let is_foreign = |id: &&String| records.workspaces.get(*id).is_some_and(|known| known.owner != owner);
+        if let Some(id) = about.find(is_foreign) {
+            let what = format!("owner {owner} was told of another owner's {id}");
+            records.violation(what);
+        }
+        if data["updates"].is_object() {
+            let first = records.told.insert((id.clone(), at.clone()), data["updates"].clone());
+            if first.is_some_and(|first| first != data["updates"]) {
+                records.violation(format!("two changes of {id} have the same updated_at {at}"));
+            }
         }
     }
 

@@ -98,6 +98,7 @@ async fn run(args: &Args) -> Result<bool> {
     let troubles: Vec<_> = all.iter().copied().filter(is_wanted).collect();
     let names: Vec<_> = all.iter().map(|trouble| trouble.name()).collect();
     ensure!(args.only.iter().all(|name| names.contains(name)), "there is only {}", names.join(", "));
+    ensure!((0.01..10_000.0).contains(&args.minutes), "so many minutes are no time to wait");
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("torture of {} minutes, seed {seed}", args.minutes);
 
@@ -115,9 +116,11 @@ async fn run(args: &Args) -> Result<bool> {
     let violations = journal.records().violations.len();
     println!("violations: {violations}");
     if violations > 0 {
+        let only: String = args.only.iter().map(|trouble| format!(" --only {trouble}")).collect();
+        let release = if args.release { " --release" } else { "" };
+        let minutes = args.minutes;
         println!(
-            "the same again: cargo run -p local --bin torture -- --minutes {} --seed {seed}",
-            args.minutes
+            "the same again: cargo run -p local --bin torture -- --minutes {minutes} --seed {seed}{only}{release}"
         );
     }
     Ok(violations == 0)
@@ -177,6 +180,7 @@ async fn torture(
     let begun = Instant::now();
     let work = time.mul_f64(SHARE_ALONE * SHARE_OF_WORK / troubles.len() as f64);
     let (mut outages, mut mixtures) = (0, 0);
+    join_all(clients.iter_mut().map(Client::begin)).await;
     for phase in plan::phases(seed, troubles, work) {
         // Each trouble has its turn, however long that takes.
         if phase.is_mixed && mixtures > 0 && begun.elapsed() >= time {
@@ -211,15 +215,19 @@ async fn suffer(phase: &Phase, stack: &Stack, three: &mut Three, clients: &mut [
     }
     let counts = || phase.chances().map(|chance| stack.faults().count(chance.fault)).collect::<Vec<_>>();
     let (before, mut outages) = (counts(), 0);
-    for _ in 0..MOST_TURNS {
+    for turn in 1..=MOST_TURNS {
         let until = Instant::now() + phase.work;
         let work = join_all(clients.iter_mut().map(|client| client.work(phase, until)));
         let (_, troubles) = tokio::join!(work, trouble_the_database(three, phase, until));
         outages += troubles?;
         // A trouble alone shall strike, and a rare one may need another turn.
-        let is_quiet = counts().iter().zip(&before).any(|(now, before)| now == before);
+        let is_quiet = counts().iter().zip(&before).any(|(now, before)| now == before)
+            || outages == 0 && phase.outages().next().is_some();
         if phase.is_mixed || !is_quiet {
             break;
+        }
+        if turn == MOST_TURNS {
+            println!("{} never struck", phase.name);
         }
     }
     for (fault, ..) in FAULTS {
@@ -240,7 +248,7 @@ async fn trouble_the_database(three: &mut Three, phase: &Phase, until: Instant) 
     const BETWEEN: Duration = Duration::from_millis(700);
     let mut count = 0;
     for outage in phase.outages().collect::<Vec<_>>().into_iter().cycle() {
-        sleep_until(until.min(Instant::now() + BETWEEN)).await;
+        sleep_until(until.min(Instant::now() + BETWEEN.min(phase.work / 3))).await;
         if Instant::now() >= until {
             break;
         }

@@ -66,9 +66,13 @@ impl Observer {
             let list = &lists[client.owner];
             async move { (client.number, client.converge(list, PUSH_LIMIT).await) }
         });
-        for (number, difference) in join_all(converge).await {
-            if let Some(difference) = difference {
-                self.journal.violation(format!("client {number} does not converge: {difference}"));
+        let converged = join_all(converge).await.into_iter();
+        let behind: Vec<_> = converged.filter_map(|(number, found)| found.map(|_| number)).collect();
+        for client in clients.iter_mut().filter(|client| behind.contains(&client.number)) {
+            // What nobody answered may have been carried out since.
+            let list = self.owners[client.owner].list().await?;
+            if let Some(difference) = client.converge(&list, PUSH_LIMIT).await {
+                self.journal.violation(format!("client {} does not converge: {difference}", client.number));
             }
         }
         let tasks = self.vendor_tasks().await?;

@@ -143,7 +143,8 @@ fn newest_task(records: &Records, workspace: &Value, listed: Instant) -> Option<
     });
     let (task, answered) = (newest.task.as_deref()?, newest.acknowledged()?);
     let shown = workspace["video"]["task_id"].as_str();
-    let is_cancelled = about(Kind::Cancel).any(|cancel| cancel.end.is_none_or(|(_, at)| at > newest.sent));
+    let is_cancelled = about(Kind::Cancel)
+        .any(|cancel| cancel.end.is_none_or(|(end, at)| end == End::Unknown || at > newest.sent));
     let is_right = shown == Some(task) || shown.is_none() && is_cancelled;
     (is_settled && answered < listed && !is_right)
         .then(|| format!("{id} shows the task {shown:?}, and {task} was ordered last"))

@@ -12,8 +12,9 @@ pub const PLACE: &str = "order_index";
 pub struct View {
     workspaces: HashMap<String, Shown>,
     deleted: HashSet<String>,
-    /// How many lists were asked for.
+    /// How many lists were asked for, and which of them was the newest that came.
     asked: u64,
+    loaded: u64,
 }
 
 /// One workspace.
@@ -56,6 +57,10 @@ impl View {
 
     /// The answer to the list that was asked for as the `number`th.
     pub fn load(&mut self, number: u64, list: &[Value]) {
+        if number < self.loaded {
+            return;
+        }
+        self.loaded = number;
         let ids: HashSet<&str> = list.iter().filter_map(|workspace| workspace["_id"].as_str()).collect();
         self.workspaces.retain(|id, shown| ids.contains(id.as_str()) || shown.since >= number);
         for workspace in list {

@@ -48,6 +48,14 @@ impl Client {
         }
     }
 
+    /// Makes the workspaces that all will work on.
+    pub async fn begin(&mut self) {
+        for _ in 0..2 {
+            self.create().await;
+            self.settle_all().await;
+        }
+    }
+
     /// A few edits, so that all others have something to be told.
     pub async fn edit(&mut self) {
         for _ in 0..2 {
