@@ -24,3 +24,4 @@ pub mod stack;
 pub mod states;
 mod sync;
 pub mod template;
+pub mod token;

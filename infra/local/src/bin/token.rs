@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::secrets::MIN_AUTH_SECRET_BYTES;
+use local::token::sign;
 use serde_json::{Map, Value};
 
 /// Prints a token for a board with Authentication=secret. The secret is read from the environment variable AUTH_SECRET, so that it
@@ -55,6 +55,5 @@ fn token(args: &Args, secret: Option<String>) -> Result<String> {
         ("exp".to_owned(), (now + i64::from(args.hours) * 3600).into()),
     ]);
     claims.extend(args.audience.clone().map(|audience| ("aud".to_owned(), Value::from(audience))));
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+    Ok(sign(&claims, secret)?)
 }

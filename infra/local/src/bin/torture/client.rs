@@ -141,11 +141,6 @@ impl Client {
         self.ordered.get(workspace).is_some_and(|ordered| ordered.elapsed() < VIDEO_DURATION)
     }
 
-    /// How many frames have no answer yet.
-    pub fn open_frames(&self) -> usize {
-        self.pending.len()
-    }
-
     /// Whether a frame about this workspace has no answer yet.
     pub fn is_busy_with(&self, workspace: &str) -> bool {
         self.pending.values().any(|pending| pending.workspace.as_deref() == Some(workspace))

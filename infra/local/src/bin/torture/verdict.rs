@@ -17,17 +17,17 @@ pub fn check(records: &Records, owner: usize, list: &[Value], asked: Instant) ->
     for workspace in list {
         let id = workspace["_id"].as_str().unwrap_or_default();
         let Some(known) = records.workspaces.get(id) else { continue };
-        for (path, value) in values(workspace) {
+        let shown = values(workspace);
+        for (path, value) in &shown {
             let numbers = records.by_path.get(&(id.to_owned(), path.clone()));
             let operations: Vec<_> =
                 numbers.into_iter().flatten().map(|number| &records.operations[*number]).collect();
-            let is_first = if path == PLACE { value == known.place } else { value == "" };
-            if let Some(what) = written(&operations, id, &path, &value, is_first) {
+            let is_first = if path == PLACE { *value == known.place } else { value == "" };
+            if let Some(what) = written(&operations, id, path, value, is_first) {
                 wrong.push(format!("{id} {path}: {what}"));
             }
         }
         // What was acknowledged, of which nothing at all is left.
-        let shown = values(workspace);
         for ((_, path), numbers) in records.by_path.iter().filter(|((other, _), _)| other == id) {
             let is_acknowledged = |number: &usize| records.operations[*number].acknowledged().is_some();
             if !shown.contains_key(path) && numbers.iter().any(is_acknowledged) {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use form_urlencoded::byte_serialize;
-use jsonwebtoken::{EncodingKey, Header, encode};
+use local::token::for_a_day;
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::sleep;
 
 /// The secret of the board that is tortured.
@@ -50,8 +50,7 @@ impl Answer {
 impl Wire {
     /// The board at `url`, with a token of `owner`, good for a day.
     pub fn new(url: &str, owner: &str) -> Result<Self> {
-        let claims = json!({"sub": owner, "exp": jiff::Timestamp::now().as_second() + 24 * 60 * 60});
-        let token = encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))?;
+        let token = for_a_day(owner, SECRET)?;
         let http = reqwest::Client::builder().no_proxy().timeout(REQUEST_LIMIT).build()?;
         Ok(Self { http, url: url.to_owned(), token })
     }

@@ -42,7 +42,7 @@ impl Client {
             if phase.has_clocks() && self.random.u8(..) < 50 {
                 self.clock.jump(&mut self.random);
             }
-            if self.open_frames() < OPEN {
+            if self.pending.len() < OPEN {
                 self.act(phase).await;
             }
         }
